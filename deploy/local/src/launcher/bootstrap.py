@@ -1,0 +1,137 @@
+"""The set-up of a checkout: environments, analyzers' data, pages. Plain `python3` runs it; nothing has to be there before.
+
+    python3 deploy/local/src/launcher/bootstrap.py [--dev]
+
+`--dev` adds what the tests need: the development tools and one environment per outside client. Every step is skipped when
+what it is made from has not changed since; an environment is synchronised only when the hash of its lock has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[4]
+MEMBERS = ["libs/common", "services/hive", "services/cortex", "services/misp-connector", "deploy/local"]
+CLIENTS = ["thehive4py-1", "thehive4py-2", "cortex4py"]
+
+
+class SetupError(Exception):
+    """Something the machine lacks; the text is the one line the person reads."""
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", flush=True)
+
+
+def run(command: list[str], what: str) -> None:
+    """Runs a command quietly; its output is shown only when it fails."""
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        raise SetupError(f"{what} failed with status {done.returncode}:\n{done.stdout.strip()[-4000:]}")
+
+
+def digest(paths: Iterable[Path], *extra: str) -> str:
+    total = hashlib.sha256("\0".join([sys.version, str(ROOT), *extra]).encode())
+    for path in paths:
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def stamped(folder: Path, stamp: str) -> bool:
+    try:
+        return (folder / ".waggle-stamp").read_text() == stamp
+    except OSError:
+        return False
+
+
+def require_python() -> None:
+    if sys.version_info < (3, 11):
+        raise SetupError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: install python3.11 and set PYTHON")
+    try:
+        import ensurepip  # noqa: F401
+    except ImportError:
+        raise SetupError("python3-venv is missing: apt-get install python3-venv") from None
+
+
+def make_venv(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
+
+
+def uv() -> str:
+    """uv from its own hash-checked environment, so that no synchronisation removes it."""
+    folder = ROOT / ".cache" / "uv"
+    program = folder / "bin" / "uv"
+    lock = ROOT / "requirements" / "uv.txt"
+    stamp = digest([lock])
+    if not (program.exists() and stamped(folder, stamp)):
+        say("uv")
+        shutil.rmtree(folder, ignore_errors=True)
+        venv.EnvBuilder(with_pip=True, symlinks=True).create(folder)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(lock)], "installing uv from the Python registry")
+        (folder / ".waggle-stamp").write_text(stamp)
+    return str(program)
+
+
+def environment(folder: Path, lock: Path, *, workspace: bool = False) -> None:
+    """An environment that holds exactly what `lock` names and, where asked, the workspace's own packages as editable."""
+    projects = [ROOT / member / "pyproject.toml" for member in MEMBERS] if workspace else []
+    stamp = digest([lock, *projects])
+    if stamped(folder, stamp):
+        return
+    say(f"{folder.relative_to(ROOT)} from {lock.relative_to(ROOT)}")
+    program = uv()
+    if not (folder / "bin" / "python").exists():
+        make_venv(folder)
+    python = str(folder / "bin" / "python")
+    sync = [program, "pip", "sync", "--quiet", "--python", python, "--require-hashes", "--only-binary", ":all:"]
+    run([*sync, str(lock)], f"installing {lock.name}")
+    if workspace:
+        install = [program, "pip", "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation"]
+        run([*install, *(part for m in MEMBERS for part in ("-e", str(ROOT / m)))], "installing the workspace's packages")
+    (folder / ".waggle-stamp").write_text(stamp)
+
+
+def main_environment(*, dev: bool) -> None:
+    """`.venv`. The development lock holds all of the services' lock, so an up-to-date development environment serves both."""
+    folder = ROOT / ".venv"
+    projects = [ROOT / member / "pyproject.toml" for member in MEMBERS]
+    if not dev and stamped(folder, digest([ROOT / "requirements" / "dev.txt", *projects])):
+        return
+    environment(folder, ROOT / "requirements" / ("dev.txt" if dev else "services.txt"), workspace=True)
+
+
+def setup(*, dev: bool) -> None:
+    require_python()
+    main_environment(dev=dev)
+    environment(ROOT / ".venvs" / "analyzers", ROOT / "requirements" / "analyzers.txt")
+    environment(ROOT / ".venvs" / "client-thehive4py-2", ROOT / "requirements" / "client-thehive4py-2.txt")
+    if dev:
+        for name in CLIENTS:
+            environment(ROOT / ".venvs" / f"client-{name}", ROOT / "requirements" / f"client-{name}.txt")
+
+
+def main() -> int:
+    os.environ.pop("VIRTUAL_ENV", None)
+    if sysconfig.get_platform().startswith("win"):
+        print("setup: Waggle runs on Linux", file=sys.stderr)
+        return 1
+    try:
+        setup(dev="--dev" in sys.argv[1:])
+    except SetupError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

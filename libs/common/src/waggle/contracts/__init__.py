@@ -1,0 +1,1 @@
+"""Words and messages the services share. Nothing here belongs to one product."""
