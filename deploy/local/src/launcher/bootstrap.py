@@ -53,7 +53,7 @@ def stamped(folder: Path, stamp: str) -> bool:
 
 
 def require_python() -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (the one file an older Python gets to run)
         raise SetupError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: install python3.11 and set PYTHON")
     try:
         import ensurepip  # noqa: F401
@@ -77,7 +77,10 @@ def uv() -> str:
         shutil.rmtree(folder, ignore_errors=True)
         venv.EnvBuilder(with_pip=True, symlinks=True).create(folder)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(lock)], "installing uv from the Python registry")
+        run(
+            [*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(lock)],
+            "installing uv from the Python registry",
+        )
         (folder / ".waggle-stamp").write_text(stamp)
     return str(program)
 
@@ -97,7 +100,10 @@ def environment(folder: Path, lock: Path, *, workspace: bool = False) -> None:
     run([*sync, str(lock)], f"installing {lock.name}")
     if workspace:
         install = [program, "pip", "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation"]
-        run([*install, *(part for m in MEMBERS for part in ("-e", str(ROOT / m)))], "installing the workspace's packages")
+        run(
+            [*install, *(part for m in MEMBERS for part in ("-e", str(ROOT / m)))],
+            "installing the workspace's packages",
+        )
     (folder / ".waggle-stamp").write_text(stamp)
 
 

@@ -133,20 +133,36 @@ def start(folder: Path, *, port: int = 0, die_with_parent: bool = True, settings
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     as_root = os.geteuid() == 0
     namespace = as_root and _namespaces_allowed()
-    demote = {"user": UNPRIVILEGED_UID, "group": UNPRIVILEGED_UID, "extra_groups": []} if as_root and not namespace else {}
+    demote = UNPRIVILEGED_UID if as_root and not namespace else None
     if not (data / "PG_VERSION").exists():
         shutil.rmtree(data, ignore_errors=True)
         secret.touch(mode=0o600)
         secret.write_text(secrets.token_urlsafe(24))
-        if demote:
+        if demote is not None:
             for path in (folder, secret):
                 os.chown(path, UNPRIVILEGED_UID, UNPRIVILEGED_UID)
-        command = [str(binaries / "initdb"), "-D", str(data), "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", str(secret)]
+        command = [
+            str(binaries / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            SUPERUSER,
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            str(secret),
+        ]
         command += ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         if _major_version(binaries) >= 17:
             command.append("--locale-provider=builtin")
         made = subprocess.run(
-            command, capture_output=True, text=True, preexec_fn=_child_setup(namespace=namespace, die_with_parent=False), **demote
+            command,
+            capture_output=True,
+            text=True,
+            preexec_fn=_child_setup(namespace=namespace, die_with_parent=False),
+            user=demote,
+            group=demote,
+            extra_groups=None if demote is None else [],
         )
         if made.returncode != 0:
             raise PostgresError(f"initdb failed with status {made.returncode}: {(made.stderr or made.stdout).strip()[-2000:]}")
@@ -161,7 +177,9 @@ def start(folder: Path, *, port: int = 0, die_with_parent: bool = True, settings
             stdout=output,
             stderr=output,
             preexec_fn=_child_setup(namespace=namespace, die_with_parent=die_with_parent),
-            **demote,
+            user=demote,
+            group=demote,
+            extra_groups=None if demote is None else [],
         )
     cluster = Cluster(folder, port, password, process)
     _wait_until_ready(cluster, log)
@@ -196,3 +214,15 @@ def _wait_until_ready(cluster: Cluster, log: Path, seconds: float = 60) -> None:
         time.sleep(0.02)
     cluster.stop()
     raise PostgresError(f"PostgreSQL was not ready within {seconds:.0f} s; its log is {log}")
+
+
+def stop_by_pid(pid: int, folder: Path) -> None:
+    """Stops a server that another process started, and removes its folder: for test runs of several workers."""
+    try:
+        os.kill(pid, signal.SIGINT)
+    except ProcessLookupError:
+        return
+    deadline = time.monotonic() + 20
+    while (folder / "data" / "postmaster.pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Errors a caller can act on: one class per kind, mapped to HTTP (waggle.web) or to a dead letter (waggle.messaging) in one place.
+"""Errors a caller can act on: one class per kind, mapped to HTTP (`waggle.web`) or a dead letter in one place.
 
 Every answer carries `type` and `message`; the types and codes are those of contracts hive-v1 §1.4 and cortex §1.6.
 """

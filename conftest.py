@@ -1,0 +1,3 @@
+"""Fixtures that every package's tests may use."""
+
+pytest_plugins = ["waggle.testing"]
