@@ -11,20 +11,33 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import orjson
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
+from pydantic import SecretStr
 
+from cortex.app import build
+from cortex.definitions.service import rescan
+from cortex.engine import Engine
+from cortex.identity.keys import set_key
+from cortex.identity.models import Organisation, User
+from cortex.identity.service import create_organisation, create_user
+from cortex.seed import MAKER, Seed, sow
+from cortex.settings import Settings
 from waggle.blobs import open_store
 from waggle.blobs.local import LocalBlobs
 from waggle.ids import now_ms, uuid7
 from waggle.security.secretbox import SecretBox, new_secret_key
 from waggle.testing import MakeDatabase, ServiceDatabase
+from waggle.web.access import routes_of
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 REPOSITORY = Path(__file__).parents[3]
@@ -227,3 +240,160 @@ def bench(owner: asyncpg.Connection, database: ServiceDatabase, tmp_path: Path) 
     bench = Bench(owner, database, tmp_path, new_secret_key())
     yield bench
     bench.stop()
+
+
+ECHO = """
+import json, pathlib, sys
+job = pathlib.Path(sys.argv[1])
+given = json.loads((job / "input" / "input.json").read_text())
+value = given.get("data", given.get("filename"))
+taxonomy = {"level": "safe", "namespace": "Echo", "predicate": "Value", "value": value}
+found = [{"dataType": "domain", "data": "found.example.org", "tags": ["t"], "message": "seen"}]
+if given["dataType"] == "file":
+    (job / "output" / "copy").write_bytes((job / "input" / given["file"]).read_bytes())
+    found.append({"dataType": "file", "file": "copy", "filename": "copy.bin"})
+report = {"success": True, "full": {"value": value, "config": given["config"]}, "summary": {"taxonomies": [taxonomy]}}
+report |= {"artifacts": found, "operations": [{"type": "AddTagToCase", "tag": "echo"}]}
+(job / "output" / "output.json").write_text(json.dumps(report))
+"""
+
+
+@dataclass
+class Api:
+    """The service in this process, over its ASGI interface, with an organisation `lab` and its people."""
+
+    app: FastAPI
+    database: ServiceDatabase
+    bench: Bench
+    settings: Settings
+    keys: dict[str, str] = field(default_factory=dict)
+    clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
+    password = "correct horse battery"
+
+    @property
+    def engine(self) -> Engine:
+        engine: Engine = self.app.state.engine
+        return engine
+
+    def client(self, key: str | None = None) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://cortex.test", headers=headers, timeout=60)
+
+    def _as(self, name: str) -> httpx.AsyncClient:
+        if name not in self.clients:
+            self.clients[name] = self.client(self.keys.get(name))
+        return self.clients[name]
+
+    @property
+    def anonymous(self) -> httpx.AsyncClient:
+        return self._as("")
+
+    @property
+    def admin(self) -> httpx.AsyncClient:
+        return self._as("admin@lab")
+
+    @property
+    def reader(self) -> httpx.AsyncClient:
+        return self._as("reader@lab")
+
+    @property
+    def superadmin(self) -> httpx.AsyncClient:
+        return self._as("root")
+
+    def operations(self) -> list[tuple[str, str]]:
+        return [(method, route.path) for route in routes_of(self.app) for method in sorted(route.methods)]
+
+    async def people(self) -> None:
+        seed = Seed.model_validate({"admin": {"login": "root", "password": self.password}, "organisation": "lab"})
+        await sow(self.engine, seed)
+        await self.user("admin@lab", ["read", "analyze", "orgadmin"], name="Admin")
+        await self.user("reader@lab", ["read"])
+        await self.user("root", [])
+
+    async def user(self, login: str, roles: list[str], *, organisation: str = "lab", name: str = "X") -> httpx.AsyncClient:
+        """A client of this user, who is made if he is not there; with a key, and the password of all."""
+        engine = self.engine
+        async with engine.database.begin(MAKER.scope) as session:
+            if await session.get(Organisation, organisation) is None:
+                await create_organisation(session, MAKER, name=organisation, description="")
+            user = await session.get(User, login)
+            if user is None:
+                user = await create_user(
+                    session, MAKER, engine.passwords, login=login, name=name, roles=roles, organisation=organisation,
+                    password=self.password if login == "admin@lab" else None,
+                )  # fmt: skip
+            self.keys[login] = await set_key(session, MAKER, engine.box, user=user)
+        return self._as(login)
+
+    def flavor(self, name: str = "Echo", *, source: str = ECHO, kind: str = "analyzer", **fields: Any) -> None:
+        """A definition on disk; `scan` finds it."""
+        self.bench.program(name, source)
+        flavor = {
+            "name": name, "version": "1.0", "author": "Tests", "url": "https://example.org", "license": "Apache-2.0",
+            "description": f"{name} for tests", "dataTypeList": ["ip", "hash", "file"], "command": f"{name}/{name}.py", **fields,
+        }  # fmt: skip
+        folder = self.bench.folder / ("analyzers" if kind == "analyzer" else "responders") / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if kind == "responder":
+            self.bench.program(name, source).rename(folder / f"{name}.py")
+        (folder / f"{name}.json").write_bytes(orjson.dumps(flavor))
+
+    async def enable(self, definition: str = "Echo_1_0", *, kind: str = "analyzer", **fields: Any) -> str:
+        """The id of the worker."""
+        await rescan(self.engine)
+        body = {"name": definition, "configuration": {}, **fields}
+        answer = await self.admin.post(f"/api/organization/{kind}/{definition}", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def stored(self, content: bytes) -> str:
+        """A content in the blob store that the database knows; its hash."""
+        blob = await self.engine.blobs.put(content)
+        hashes = [bytes.fromhex(h) for h in (blob.sha256, blob.sha1, blob.md5)]
+        await self.bench.owner.execute("INSERT INTO blobs VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", *hashes, blob.size)
+        return blob.sha256
+
+    @asynccontextmanager
+    async def with_settings(self, **changes: Any) -> AsyncIterator[Api]:
+        """A second service on the same database, configured differently."""
+        settings = self.settings.model_copy(update=changes)
+        async with _running(settings, self.database, self.bench) as other:
+            other.keys = self.keys
+            yield other
+
+
+@asynccontextmanager
+async def _running(settings: Settings, database: ServiceDatabase, bench: Bench) -> AsyncIterator[Api]:
+    app = build(settings, scan=False)
+    async with app.router.lifespan_context(app):
+        api = Api(app, database, bench, settings)
+        yield api
+        for client in api.clients.values():
+            await client.aclose()
+
+
+@pytest_asyncio.fixture
+async def empty_api(bench: Bench, database: ServiceDatabase) -> AsyncIterator[Api]:
+    """The service without anybody in it."""
+    for name in ("analyzers", "responders"):
+        (bench.folder / name).mkdir()
+    settings = Settings(
+        database_app_url=SecretStr(database.app_url),
+        database_system_url=SecretStr(database.system_url),
+        blobs=str(bench.folder / "blobs"),
+        secret_keys=[SecretStr(bench.secret_key)],
+        analyzer_paths=[str(bench.folder / "analyzers")],
+        responder_paths=[str(bench.folder / "responders")],
+        service_keys={"hive": SecretStr("neighbours-key")},
+    )
+    async with _running(settings, database, bench) as api:
+        yield api
+
+
+@pytest_asyncio.fixture
+async def api(empty_api: Api) -> Api:
+    """The service with `root` (superadmin), `admin@lab` (read, analyze, orgadmin), `reader@lab` (read) and an analyzer `Echo`."""
+    await empty_api.people()
+    empty_api.flavor()
+    return empty_api

@@ -310,3 +310,7 @@ CREATE POLICY machinery ON organisations TO cortex_system USING (true) WITH CHEC
 ALTER TABLE service_links ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON service_links TO cortex_app USING (org_id = (SELECT waggle_org()));
 CREATE POLICY machinery ON service_links TO cortex_system USING (true) WITH CHECK (true);
+
+-- The home of the superadmins is there from the beginning.
+INSERT INTO organisations (id, description, status, created_at, created_by)
+VALUES ('cortex', 'Default organization', 'Active', (extract(epoch FROM now()) * 1000)::bigint, 'system');

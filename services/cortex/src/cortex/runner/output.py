@@ -12,10 +12,10 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from cortex.markings import TLP_WORDS
 from cortex.runner.job import Artifact, Failure, OutputFile, Report
 from cortex.secrets import Scrubber
 
-TLP_WORDS = ("CLEAR", "GREEN", "AMBER", "RED")
 DEFAULT_TLP = "AMBER"
 LEVELS = ("info", "safe", "suspicious", "malicious")
 FORBIDDEN_IN_NAMES = str.maketrans(dict.fromkeys('/\\\n\r\t\x00\x0c`?*<>|":;', "_"))

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from cortex.markings import PAP_NUMBERS, TLP_NUMBERS
 from cortex.runner.job import Artifact, Failure, InputFile, Job, Outcome, Worker
 from waggle.blobs import Blob
 from waggle.ids import now_ms
@@ -22,8 +23,6 @@ LOST_TOO_OFTEN = (
     f"The runner was lost {MAX_LOSSES} times while it ran this job: it was killed, or the machine ran out of memory. "
     "Look into the runner's log and the kernel's, then run the job again."
 )
-TLP_NUMBERS = {"CLEAR": 0, "GREEN": 1, "AMBER": 2, "AMBER+STRICT": 3, "RED": 3}
-PAP_NUMBERS = {"CLEAR": 0, "GREEN": 1, "AMBER": 2, "RED": 3}
 
 # The oldest due job of the organisation that has the fewest running: one organisation's thousand jobs do not hold up
 # another's one. The order of `turn` is kept by the nested loop of the lateral join, which stops at the first row.
