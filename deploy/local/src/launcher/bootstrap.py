@@ -116,10 +116,24 @@ def main_environment(*, dev: bool) -> None:
     environment(folder, ROOT / "requirements" / ("dev.txt" if dev else "services.txt"), workspace=True)
 
 
+def warning_lists() -> None:
+    """The compiled warning lists of the analyzer of that name."""
+    folder = ROOT / "analyzers" / "WarningLists"
+    program, target, stamp_file = folder / "compile_lists.py", folder / "warninglists.sqlite", ROOT / ".cache" / "warninglists"
+    stamp = digest([program, ROOT / "requirements" / "analyzers.txt"])
+    if target.exists() and stamped(stamp_file, stamp):
+        return
+    say("compiling the warning lists")
+    run([str(ROOT / ".venvs" / "analyzers" / "bin" / "python"), str(program), str(target)], "compiling the warning lists")
+    stamp_file.mkdir(parents=True, exist_ok=True)
+    (stamp_file / ".waggle-stamp").write_text(stamp)
+
+
 def setup(*, dev: bool) -> None:
     require_python()
     main_environment(dev=dev)
     environment(ROOT / ".venvs" / "analyzers", ROOT / "requirements" / "analyzers.txt")
+    warning_lists()
     environment(ROOT / ".venvs" / "client-thehive4py-2", ROOT / "requirements" / "client-thehive4py-2.txt")
     if dev:
         for name in CLIENTS:
