@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, ConfigDict
 
 from waggle.errors import NotFound
@@ -140,6 +140,22 @@ class TestAccessMarks:
         app = make_app()
         assert unguarded_routes(app) == ["['GET'] /unguarded"]
         assert "POST /things" in public_routes(app)
+
+    def test_routes_of_included_routers_are_walked_too(self) -> None:
+        app, outer, inner = make_app(), APIRouter(prefix="/outer"), APIRouter(prefix="/inner")
+
+        @inner.get("/open", dependencies=[Public()])
+        async def in_a_router() -> None:
+            """Has a mark."""
+
+        @inner.get("/forgotten")
+        async def forgotten() -> None:
+            """Has none."""
+
+        outer.include_router(inner)
+        app.include_router(outer)
+        assert "['GET'] /outer/inner/forgotten" in unguarded_routes(app)
+        assert "GET /outer/inner/open" in public_routes(app)
 
 
 class TestLenientReading:

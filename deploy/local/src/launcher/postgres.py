@@ -209,7 +209,9 @@ def _wait_until_ready(cluster: Cluster, log: Path, seconds: float = 60) -> None:
             lines = pid_file.read_text().splitlines()
         except OSError:
             lines = []
-        if len(lines) >= 8 and lines[7].strip() == "ready" and lines[3].strip() == str(cluster.port):
+        # A server that was killed leaves its file behind, with its own process id.
+        ours = len(lines) >= 8 and lines[0].strip() == str(cluster.process.pid) and lines[3].strip() == str(cluster.port)
+        if ours and lines[7].strip() == "ready":
             return
         time.sleep(0.02)
     cluster.stop()

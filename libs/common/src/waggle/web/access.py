@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
@@ -31,28 +31,37 @@ def _calls(dependant: Dependant) -> Iterator[Any]:
         yield from _calls(inner)
 
 
-def _routes(app: Any) -> Iterator[APIRoute]:
+class _Route(Protocol):
+    """What the walks read of a route, be it the application's own or one of an included router."""
+
+    path: str
+    methods: Any
+    dependant: Any
+
+
+def routes_of(app: FastAPI) -> Iterator[_Route]:
+    """Every route of the application. FastAPI keeps included routers as they are, and works their routes out on demand."""
     for route in app.routes:
         if isinstance(route, APIRoute):
             yield route
-        elif hasattr(route, "routes") and route.routes:
-            yield from _routes(route)
+        elif hasattr(route, "effective_route_contexts"):
+            yield from (r for r in route.effective_route_contexts() if isinstance(r.original_route, APIRoute))
 
 
-def requirements_of(route: APIRoute) -> list[Requirement]:
+def requirements_of(route: _Route) -> list[Requirement]:
     return [call for call in _calls(route.dependant) if isinstance(call, Requirement)]
 
 
 def unguarded_routes(app: FastAPI) -> list[str]:
     """Method and path of every route that declares no requirement."""
-    return [f"{sorted(r.methods or ())} {r.path}" for r in _routes(app) if not requirements_of(r)]
+    return [f"{sorted(r.methods or ())} {r.path}" for r in routes_of(app) if not requirements_of(r)]
 
 
 def public_routes(app: FastAPI) -> list[str]:
     """Method and path of every route that is open to anonymous callers."""
     return [
         f"{method} {r.path}"
-        for r in _routes(app)
+        for r in routes_of(app)
         if any(isinstance(q, _Anyone) for q in requirements_of(r))
         for method in sorted(r.methods or ())
     ]

@@ -1,0 +1,64 @@
+"""Builds the ASGI application: wiring and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from cortex import platform_routes
+from cortex.definitions.service import rescan
+from cortex.engine import Engine
+from cortex.files import routes as files
+from cortex.identity import organisation_routes, session_routes, user_routes
+from cortex.jobs import routes as jobs
+from cortex.misp import routes as misp
+from cortex.settings import Settings
+from cortex.workers.routes import worker_router
+from waggle.web import create_app
+from waggle.web.ui import mount
+
+KINDS = ("analyzer", "responder")
+
+
+def build(settings: Settings, *, scan: bool = True) -> FastAPI:
+    """The service's HTTP side. `scan` reads the definitions at start."""
+    engine = Engine.from_settings(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        engine.listener.on("job_ended", engine.watcher.look)
+        engine.listener.on("workers", engine.modules.forget)
+        engine.listener.start()
+        if scan:
+            await rescan(engine)
+        yield
+        await engine.close()
+
+    app = create_app(
+        title="Cortex",
+        version="0.1.0",
+        lifespan=lifespan,
+        checks={"database": engine.database.check},
+        max_json=settings.max_json,
+        max_attachment=settings.max_attachment,
+        pages=settings.pages,
+        metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
+    )
+    app.state.engine = engine
+    for kind in KINDS:
+        app.include_router(worker_router(kind))
+        app.include_router(jobs.run_router(kind))
+    for router in (
+        platform_routes.router,
+        session_routes.router,
+        user_routes.router,
+        organisation_routes.router,
+        jobs.router,
+        files.router,
+        misp.router,
+    ):
+        app.include_router(router)
+    mount(app)
+    return app

@@ -1,0 +1,1 @@
+"""Definitions: the flavors of analyzers and responders found in the configured folders."""

@@ -1,0 +1,1 @@
+"""People: organisations, users, roles, passwords, keys, sessions."""

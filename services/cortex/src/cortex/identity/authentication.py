@@ -1,0 +1,121 @@
+"""Who is calling: keys, passwords, sessions. Runs as the system role: the caller's organisation is not known before.
+
+Every failure looks the same from outside; the time it takes does not tell whether a user exists.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cortex.acting import Actor
+from cortex.identity.models import HOME, ROLES, ApiKey, Organisation, Session, User
+from waggle.errors import AuthenticationFailed
+from waggle.security.keys import key_hash
+from waggle.security.passwords import Passwords
+
+RENEW_AFTER = timedelta(seconds=60)
+"""A session's expiry is moved at most once in this time, so that not every request writes."""
+INIT = Actor(login="init", organisation=HOME, roles=frozenset(ROLES), name="Initial user")
+
+
+def actor_of(user: User, request_id: str) -> Actor:
+    return Actor(login=user.login, organisation=user.org_id, roles=frozenset(user.roles), name=user.name, request_id=request_id)
+
+
+async def by_key(session: AsyncSession, key: str) -> User:
+    """The user of an API key. Raises AuthenticationFailed."""
+    query = (
+        select(User)
+        .join(Organisation, Organisation.id == User.org_id)
+        .join(ApiKey, ApiKey.login == User.login)
+        .where(ApiKey.hash == key_hash(key), User.status == "Ok", Organisation.status == "Active")
+    )
+    user = (await session.scalars(query)).one_or_none()
+    if user is None:
+        raise AuthenticationFailed()
+    return user
+
+
+async def by_password(session: AsyncSession, passwords: Passwords, *, login: str, password: str) -> User:
+    """The user of a login and password. Raises AuthenticationFailed, after the same work whether or not the user exists."""
+    query = (
+        select(User)
+        .join(Organisation, Organisation.id == User.org_id)
+        .where(User.login == login, User.status == "Ok", Organisation.status == "Active")
+    )
+    user = (await session.scalars(query)).one_or_none() if "\0" not in login else None
+    right = await passwords.verify(
+        login=login,
+        epoch=user.credentials_epoch if user else 0,
+        password=password,
+        hashed=user.password_hash if user else None,
+    )
+    if not right or user is None:
+        raise AuthenticationFailed()
+    return user
+
+
+def _token_hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+async def open_session(session: AsyncSession, user: User, *, minutes: float) -> str:
+    """A new session's token; the table keeps its hash alone. Sessions that are over are swept along."""
+    now = datetime.now(UTC)
+    await session.execute(delete(Session).where(Session.expires_at < now))
+    token = secrets.token_urlsafe(32)
+    session.add(
+        Session(
+            id_hash=_token_hash(token),
+            login=user.login,
+            credentials_epoch=user.credentials_epoch,
+            expires_at=now + timedelta(minutes=minutes),
+        )
+    )
+    return token
+
+
+async def by_session(session: AsyncSession, token: str, *, minutes: float) -> User:
+    """The user of a session, whose life begins anew. A password change or a lock ends it. Raises AuthenticationFailed."""
+    now = datetime.now(UTC)
+    query = (
+        select(Session, User)
+        .join(User, User.login == Session.login)
+        .join(Organisation, Organisation.id == User.org_id)
+        .where(
+            Session.id_hash == _token_hash(token),
+            Session.expires_at > now,
+            Session.credentials_epoch == User.credentials_epoch,
+            User.status == "Ok",
+            Organisation.status == "Active",
+        )
+    )
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        raise AuthenticationFailed()
+    found, user = row
+    until = now + timedelta(minutes=minutes)
+    if until - found.expires_at > RENEW_AFTER:
+        found.expires_at = until
+    return user
+
+
+async def session_remaining(session: AsyncSession, token: str) -> float:
+    """Seconds until the session ends when nothing happens; 0 when there is none."""
+    query = select(Session.expires_at).where(Session.id_hash == _token_hash(token))
+    until = await session.scalar(query)
+    return 0.0 if until is None else max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+async def close_session(session: AsyncSession, token: str) -> None:
+    await session.execute(delete(Session).where(Session.id_hash == _token_hash(token)))
+
+
+async def nobody_is_there(session: AsyncSession) -> bool:
+    """Whether no user exists yet: the only time when the initial user may act."""
+    return not await session.scalar(select(func.count()).select_from(User))

@@ -1,0 +1,68 @@
+"""Waiting for jobs to end: any number of waiters, one look at the database for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import asyncpg
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from waggle.db import Database
+
+log = structlog.get_logger(__name__)
+LOOK_EVERY = 1.0
+"""Seconds between looks when nobody notifies."""
+ENDED = "SELECT id FROM jobs WHERE id = ANY($1::uuid[]) AND status IN ('Success', 'Failure', 'Deleted')"
+
+
+class JobWatcher:
+    """`look` is called when a job may have ended; waiters are released by what the table says, never by the call alone."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiters: dict[UUID, asyncio.Event] = {}
+        self._counts: dict[UUID, int] = {}
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def look(self) -> None:
+        self._wake.set()
+
+    async def wait(self, job_id: UUID, *, seconds: float) -> bool:
+        """Whether the job ended in time. It may have ended before: the first look comes after the subscription."""
+        event = self._waiters.setdefault(job_id, asyncio.Event())
+        self._counts[job_id] = self._counts.get(job_id, 0) + 1
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._watch())
+        self._wake.set()
+        try:
+            await asyncio.wait_for(event.wait(), seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._counts[job_id] -= 1
+            if not self._counts[job_id]:
+                del self._counts[job_id], self._waiters[job_id]
+        return True
+
+    async def _watch(self) -> None:
+        while self._waiters:
+            self._wake.clear()
+            try:
+                for row in await self._database.fetch(ENDED, list(self._waiters), system=True):
+                    if event := self._waiters.get(UUID(bytes=row["id"].bytes)):
+                        event.set()
+            except (OSError, asyncpg.PostgresError, SQLAlchemyError) as error:
+                log.warning("waiting_without_database", error=str(error))
+                await asyncio.sleep(LOOK_EVERY)
+            try:
+                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY)
+            except TimeoutError:
+                continue
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)

@@ -1,0 +1,237 @@
+"""The runner itself: claims jobs while it has room, beats for those it runs, takes over from runners that are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+
+from cortex.runner import folder, identity, store
+from cortex.runner.execution import Execution
+from cortex.runner.identity import RunnerId
+from cortex.runner.job import Failure, Job, Outcome
+from cortex.runner.process import ProcessRunner
+from cortex.runner.settings import RunnerSettings
+from cortex.runner.store import Store
+from waggle.blobs import open_store
+from waggle.security.secretbox import SecretBox
+
+log = logging.getLogger(__name__)
+LOOK_EVERY = 1.0
+"""Seconds between looks into the queue when no wake-up comes."""
+RETRY_EVERY = 1.0
+DATABASE_AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+OUR_FAULT = "The engine failed while it ran this job: {0}. See the runner's log for job {1}."
+
+
+class JobLoop:
+    """Runs up to `concurrency` jobs of `execution` at once, under leases kept in `store`."""
+
+    def __init__(self, jobs: Store, execution: Execution, *, concurrency: int, lease_seconds: float, stop_grace: float) -> None:
+        self._store = jobs
+        self._execution = execution
+        self._concurrency = concurrency
+        self._beat_every = lease_seconds / 3
+        self._stop_grace = stop_grace
+        self._running: dict[asyncio.Task[None], Job] = {}
+        self._stopping = asyncio.Event()
+        self._look = asyncio.Event()
+        self._beat_now = asyncio.Event()
+
+    def stop(self) -> None:
+        """Takes no more jobs; `run` returns when the running ones have ended or been handed back."""
+        self._stopping.set()
+        self._look.set()
+
+    def dispatch_changed(self, *_: Any) -> None:
+        self._look.set()
+
+    def jobs_deleted(self, *_: Any) -> None:
+        self._beat_now.set()
+
+    async def run(self) -> None:
+        background = [asyncio.create_task(self._beat()), asyncio.create_task(self._reclaim())]
+        try:
+            while not self._stopping.is_set():
+                self._look.clear()
+                if len(self._running) < self._concurrency and await self._take_one():
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._look.wait(), LOOK_EVERY)
+            await self._drain()
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+
+    async def _take_one(self) -> bool:
+        try:
+            job = await self._store.claim()
+        except DATABASE_AWAY as error:
+            log.warning("database_away", extra={"error": str(error)})
+            await asyncio.sleep(RETRY_EVERY)
+            return False
+        if job is None:
+            return False
+        task = asyncio.create_task(self._work(job))
+        self._running[task] = job
+        task.add_done_callback(self._ended)
+        return True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._look.set()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("job_not_finished", exc_info=error)
+
+    async def _work(self, job: Job) -> None:
+        marks = {"job": job.hex, "attempt": job.attempt, "worker": job.worker_name}
+        log.info("job_started", extra=marks)
+        try:
+            outcome = await self._execution.run(job)
+        except asyncio.CancelledError:
+            log.info("job_stopped", extra=marks)
+            raise
+        except Exception as error:  # the job must end, and the runner go on, whatever this job has hit
+            log.exception("job_broke_the_runner", extra=marks)
+            outcome = Outcome(Failure(OUR_FAULT.format(f"{type(error).__name__}: {error}", job.hex)))
+        kept = await self._persist(lambda: self._finish(job, outcome), what="finish", job=job)
+        status = "Failure" if isinstance(outcome.result, Failure) else "Success"
+        log.info("job_ended", extra={**marks, "status": status if kept else "dropped: the lease was gone"})
+
+    async def _finish(self, job: Job, outcome: Outcome) -> bool:
+        try:
+            return await self._store.finish(job, outcome)
+        except (asyncpg.DataError, asyncpg.ProgramLimitExceededError) as error:
+            text = f"Report creation failure: {error}"
+            return await self._store.finish(job, Outcome(Failure(text)))
+
+    async def _persist(self, write: Callable[[], Awaitable[bool]], *, what: str, job: Job) -> bool:
+        """A result is not given up while the database is away; the lease's number keeps a late one from doing harm."""
+        while True:
+            try:
+                return await write()
+            except DATABASE_AWAY as error:
+                log.warning("database_away", extra={"waiting_to": what, "job": job.hex, "error": str(error)})
+                await asyncio.sleep(RETRY_EVERY)
+
+    async def _beat(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._beat_now.wait(), self._beat_every)
+            self._beat_now.clear()
+            jobs = list(self._running.values())
+            if not jobs:
+                continue
+            try:
+                ours = await self._store.beat(jobs)
+                for task, job in list(self._running.items()):
+                    if job in jobs and job.id not in ours and not task.done():
+                        task.cancel()
+                        await asyncio.gather(task, return_exceptions=True)
+                        await self._store.release(job)
+            except DATABASE_AWAY as error:
+                log.warning("database_away", extra={"waiting_to": "beat", "error": str(error)})
+
+    async def _reclaim(self) -> None:
+        while True:
+            try:
+                again, failed = await self._store.reclaim()
+                if again or failed:
+                    log.warning("leases_lost", extra={"again": again, "failed": failed})
+            except DATABASE_AWAY as error:
+                log.warning("database_away", extra={"waiting_to": "reclaim", "error": str(error)})
+            await asyncio.sleep(self._beat_every)
+
+    async def _drain(self) -> None:
+        if self._running:
+            await asyncio.wait(list(self._running), timeout=self._stop_grace)
+        for task, job in list(self._running.items()):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self._store.hand_back(job, "the runner was stopped")
+            log.info("job_handed_back", extra={"job": job.hex})
+
+
+async def _listen(url: str, loop: JobLoop) -> None:
+    """Keeps one connection that hears of new and deleted jobs; while it is away the looks every second stand in."""
+    while True:
+        connection: asyncpg.Connection | None = None
+        try:
+            connection = await asyncpg.connect(url, timeout=5, server_settings={"application_name": "cortex-runner"})
+            gone = asyncio.Event()
+            connection.add_termination_listener(lambda _c, gone=gone: gone.set())
+            await connection.add_listener("dispatch", loop.dispatch_changed)
+            await connection.add_listener("job_deleted", loop.jobs_deleted)
+            loop.dispatch_changed()
+            await gone.wait()
+        except (*DATABASE_AWAY, TimeoutError) as error:
+            log.warning("database_away", extra={"waiting_to": "listen", "error": str(error)})
+        finally:
+            if connection is not None and not connection.is_closed():
+                connection.terminate()
+        await asyncio.sleep(RETRY_EVERY)
+
+
+async def _connect(settings: RunnerSettings) -> asyncpg.Pool:
+    while True:
+        try:
+            return await asyncpg.create_pool(
+                settings.database_url,
+                min_size=1,
+                max_size=max(2, min(settings.concurrency, 8)),
+                init=store.prepare,
+                timeout=5,
+                server_settings={"application_name": "cortex-runner", "jit": "off"},
+            )
+        except (*DATABASE_AWAY, TimeoutError) as error:
+            log.warning("database_away", extra={"waiting_to": "start", "error": str(error)})
+            await asyncio.sleep(RETRY_EVERY)
+
+
+def _tidy(settings: RunnerSettings) -> None:
+    settings.job_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    killed, removed = identity.kill_orphans(), folder.remove_orphans(settings.job_directory)
+    if killed or removed:
+        log.warning("orphans_of_a_killed_runner", extra={"processes_killed": killed, "folders_removed": removed})
+
+
+async def run(settings: RunnerSettings) -> None:
+    """Runs jobs until SIGTERM or SIGINT."""
+    _tidy(settings)
+    runner_id = RunnerId.own()
+    process = ProcessRunner(runner_id, analyzers_python=settings.analyzers_python, memory_mib=settings.job_memory_mib)
+    execution = Execution(
+        runner_id=runner_id,
+        runners=[process],
+        blobs=open_store(settings.blobs),
+        box=SecretBox([key for key in settings.secret_keys.split(",") if key]),
+        job_directory=settings.job_directory,
+        default_time_limit=settings.job_timeout_seconds,
+        max_report=settings.max_report_mib * 2**20,
+        keep_folder=settings.keep_job_folder,
+    )
+    async with await _connect(settings) as pool:
+        jobs = Store(pool, runner=str(runner_id), lease_seconds=settings.lease_seconds)
+        loop = JobLoop(
+            jobs,
+            execution,
+            concurrency=settings.concurrency,
+            lease_seconds=settings.lease_seconds,
+            stop_grace=settings.stop_grace_seconds,
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, loop.stop)
+        listening = asyncio.create_task(_listen(settings.database_url, loop))
+        log.info("runner_ready", extra={"runner": str(runner_id), "concurrency": settings.concurrency})
+        try:
+            await loop.run()
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+    log.info("runner_stopped")

@@ -1,0 +1,76 @@
+"""The runner's settings, from the environment alone."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SettingsError(Exception):
+    """A setting is missing or unusable; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSettings:
+    database_url: str
+    """DSN of the role `cortex_system`."""
+    blobs: str
+    """Where files lie: a folder or an `s3://` URL."""
+    secret_keys: str
+    """Keys of the secret box that workers' configurations are sealed with."""
+    job_directory: Path
+    """Parent of the job folders."""
+    analyzers_python: str | None
+    """Interpreter of the analyzers' environment; its folder goes first in an analyzer's PATH."""
+    concurrency: int
+    """Jobs at the same time."""
+    lease_seconds: float
+    """A runner that has not beaten for this long has lost its jobs; it beats three times as often."""
+    job_timeout_seconds: float
+    """For workers that set no time limit of their own."""
+    job_memory_mib: int
+    """Address space of an analyzer's process, 0 = unlimited."""
+    max_report_mib: int
+    """Longest `output.json` that is read."""
+    stop_grace_seconds: float
+    """How long running jobs may go on after SIGTERM before they are handed back."""
+    keep_job_folder: bool
+    """Keeps the job folders, secrets included: to find out why an analyzer fails."""
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] | None = None) -> RunnerSettings:
+        env = os.environ if env is None else env
+
+        def required(name: str) -> str:
+            value = env.get(name, "")
+            if not value:
+                raise SettingsError(f"{name} is not set")
+            return value
+
+        def number(name: str, default: float, *, least: float = 0) -> float:
+            text = env.get(name, "")
+            try:
+                value = float(text) if text else default
+            except ValueError:
+                raise SettingsError(f"{name} is not a number: {text}") from None
+            if not least <= value < 1e9:
+                raise SettingsError(f"{name} must be at least {least:g}")
+            return value
+
+        return cls(
+            database_url=required("CORTEX_DATABASE_SYSTEM_URL"),
+            blobs=required("CORTEX_BLOBS"),
+            secret_keys=env.get("CORTEX_SECRET_KEYS") or required("CORTEX_SECRET_KEY"),
+            job_directory=Path(env.get("CORTEX_JOB_DIRECTORY") or tempfile.gettempdir()),
+            analyzers_python=env.get("CORTEX_ANALYZERS_PYTHON") or None,
+            concurrency=int(number("CORTEX_RUNNER_CONCURRENCY", os.cpu_count() or 1, least=1)),
+            lease_seconds=number("CORTEX_LEASE_SECONDS", 30, least=0.3),
+            job_timeout_seconds=number("CORTEX_JOB_TIMEOUT_SECONDS", 1800, least=0.1),
+            job_memory_mib=int(number("CORTEX_JOB_MEMORY_MIB", 4096)),
+            max_report_mib=int(number("CORTEX_MAX_REPORT_MIB", 64, least=1)),
+            stop_grace_seconds=number("CORTEX_STOP_GRACE_SECONDS", 5),
+            keep_job_folder=env.get("CORTEX_KEEP_JOB_FOLDER", "").lower() in ("1", "true"),
+        )

@@ -1,0 +1,1 @@
+"""Workers: definitions enabled in an organisation, with their configuration."""
