@@ -113,11 +113,11 @@ class Consumer:
             await message.ack()
             return
         if isinstance(outcome, Again):
-            headers: dict[str, int | str] = {ATTEMPT: attempt + 1}
             key = retry_queue(self.queue, self._ladder[outcome.step])
+            headers: dict[str, Any] = {ATTEMPT: attempt + 1}
         else:
-            headers = {ATTEMPT: attempt, REASON: outcome.reason, DIED_AT: now_ms()}
             key = self.queue.dead
+            headers = {ATTEMPT: attempt, REASON: outcome.reason, DIED_AT: now_ms()}
         try:
             await self._send(returns_exchange(self.queue.owner), key, _copy(message, headers))
         except (BusUnavailable, aio_pika.exceptions.PublishError) as error:

@@ -26,7 +26,7 @@ AWAY: Final = (
     aio_pika.exceptions.AMQPException,
     aiormq.exceptions.AMQPException,
 )
-"""What a broker that is away, restarting or closing the channel raises in its client (RuntimeError: a closed channel)."""
+"""What the client raises for a broker that is away, restarting, or has closed the channel."""
 
 
 class Link:
