@@ -9,6 +9,7 @@ import pytest
 
 from hive.events.alerts import on_alert
 from hive.events.analysis import on_analysis
+from hive.events.consumers import _bound
 from hive.events.misp import on_misp
 from waggle.contracts.envelope import DataRef, Envelope
 from waggle.contracts.messages import MESSAGES
@@ -304,6 +305,18 @@ class TestRaised:
         (alert,) = await world.query({"_name": "listAlert"})
         stored = await world.query({"_name": "getAlert", "idOrName": alert["_id"]}, {"_name": "observables"})
         assert [o["data"] for o in stored] == ["evil.example"]
+
+    async def test_odd_texts_are_mended_and_bad_ones_refused_for_good(self, world: Any) -> None:
+        observables = [{"data_type": "other", "data": "a\0b", "message": "\0", "tags": ["x\0"]}]
+        await tell(world, raised(100, alert={"title": "nul \0"}, observables=observables))
+        (alert,) = await world.query({"_name": "listAlert"})
+        assert alert["title"] == "nul \ufffd"
+        await world.owner.execute("DELETE FROM observable_types WHERE name = 'other'")
+        world.hive.catalogues.forget()
+        bound = _bound(world.hive, on_alert)
+        unknown = raised(100, alert={"source_ref": "x"}, observables=[{"data_type": "no such type", "data": "x"}])
+        with pytest.raises(Poison, match="observable type other"):
+            await bound(delivery("alert.raised.v1", unknown, source="misp-connector", queue="hive.alerts"))
 
     async def test_a_source_that_is_gone_is_marked(self, world: Any) -> None:
         uuid = "7b1c2c1e-3c8f-4a39-9a55-0e4c7a000009"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -125,3 +126,9 @@ class TestUsers:
         assert "manageAlert/create" in made.json()["permissions"]
         unknown = await world.admin.post("/api/v1/profile", json={"name": "x", "permissions": ["everything"]})
         assert (unknown.status_code, unknown.json()["type"]) == (400, "AttributeCheckingError")
+
+    async def test_the_same_name_at_once_is_no_failure_of_ours(self, world: Any) -> None:
+        body = {"name": "Twin", "tasks": []}
+        answers = await asyncio.gather(*(world.soc.post("/api/v1/caseTemplate", json=body) for _ in range(8)))
+        assert sorted(a.status_code for a in answers) == [201] + [400] * 7
+        assert {a.json()["type"] for a in answers if a.status_code == 400} == {"CreateError"}
