@@ -320,8 +320,8 @@ class Api:
             user = await session.get(User, login)
             if user is None:
                 user = await create_user(
-                    session, MAKER, engine.passwords, login=login, name=name, roles=roles, organisation=organisation,
-                    password=self.password if login == "admin@lab" else None,
+                    session, MAKER, login=login, name=name, roles=roles, organisation=organisation,
+                    password_hash=await engine.passwords.hash(self.password) if login == "admin@lab" else None,
                 )  # fmt: skip
             self.keys[login] = await set_key(session, MAKER, engine.box, user=user)
         return self._as(login)
@@ -365,7 +365,7 @@ class Api:
 
 @asynccontextmanager
 async def _running(settings: Settings, database: ServiceDatabase, bench: Bench) -> AsyncIterator[Api]:
-    app = build(settings, scan=False)
+    app = build(settings, bus=None, scan=False)
     async with app.router.lifespan_context(app):
         api = Api(app, database, bench, settings)
         yield api

@@ -180,6 +180,7 @@ CREATE TABLE job_requests (
   organisation text NOT NULL,
   job_id uuid NOT NULL REFERENCES jobs ON DELETE CASCADE,
   message_id uuid NOT NULL,
+  trace text NOT NULL,                      -- the request id that led to it, kept across messages
   org_id text NOT NULL,
   from_cache boolean NOT NULL,
   PRIMARY KEY (sender, organisation, request_id)
@@ -206,14 +207,16 @@ CREATE TABLE leases (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX leases_by_expiry ON leases (expires_at);
 
--- What the runner has to tell the world. It knows no broker: it writes a row in the transaction that changes the job, and
--- the service turns the row into signed messages in its outbox, in one transaction too.
+-- What runner and services have to tell the world. They know no broker: they write a row in the transaction of the change, and
+-- the service turns the row into messages in its outbox, in one transaction too.
 CREATE TABLE announcements (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  job_id uuid NOT NULL REFERENCES jobs ON DELETE CASCADE,
-  what text NOT NULL CHECK (what IN ('started', 'ended')),
-  attempt int NOT NULL
-);
+  what text NOT NULL CHECK (what IN ('started', 'ended', 'catalog')),
+  job_id uuid REFERENCES jobs ON DELETE CASCADE,
+  org_id text REFERENCES organisations,
+  CHECK ((what = 'catalog') = (job_id IS NULL)),
+  CHECK ((what = 'catalog') = (org_id IS NOT NULL))
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 
 CREATE TABLE reports (
   job_id uuid PRIMARY KEY REFERENCES jobs ON DELETE CASCADE,
@@ -275,7 +278,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON api_keys TO cortex_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON workers TO cortex_app;
 GRANT SELECT, INSERT, UPDATE ON base_configs TO cortex_app;
 GRANT SELECT ON definitions, service_links TO cortex_app;
-GRANT SELECT, INSERT ON blobs, attachments, job_requests TO cortex_app;
+GRANT SELECT, INSERT ON blobs, attachments TO cortex_app;
+GRANT SELECT, INSERT, DELETE ON job_requests TO cortex_app;
 GRANT SELECT, INSERT, UPDATE ON jobs TO cortex_app;
 GRANT SELECT, INSERT, DELETE ON dispatch TO cortex_app;
 GRANT SELECT, DELETE ON leases TO cortex_app;

@@ -10,37 +10,53 @@ from fastapi import FastAPI
 from cortex import platform_routes
 from cortex.definitions.service import rescan
 from cortex.engine import Engine
+from cortex.events.machinery import Machinery
 from cortex.files import routes as files
 from cortex.identity import organisation_routes, session_routes, user_routes
 from cortex.jobs import routes as jobs
 from cortex.misp import routes as misp
 from cortex.settings import Settings
 from cortex.workers.routes import worker_router
+from waggle.messaging import BusSettings
 from waggle.web import create_app
+from waggle.web.app import Check
 from waggle.web.ui import mount
 
 KINDS = ("analyzer", "responder")
 
 
-def build(settings: Settings, *, scan: bool = True) -> FastAPI:
-    """The service's HTTP side. `scan` reads the definitions at start."""
+def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False, scan: bool = True) -> FastAPI:
+    """The service's HTTP side. Relay, announcer and consumer run on the same loop, unless `api_only`.
+
+    `scan` reads the definitions at start.
+    """
     engine = Engine.from_settings(settings)
+    machinery = None if api_only else Machinery(engine, bus)
+    checks: dict[str, Check] = {"database": engine.database.check}
+    if machinery:
+        checks["bus"] = machinery.check
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         engine.listener.on("job_ended", engine.watcher.look)
         engine.listener.on("workers", engine.modules.forget)
+        if machinery:
+            machinery.listen()
         engine.listener.start()
         if scan:
             await rescan(engine)
+        if machinery:
+            await machinery.start()
         yield
+        if machinery:
+            await machinery.stop()
         await engine.close()
 
     app = create_app(
         title="Cortex",
         version="0.1.0",
         lifespan=lifespan,
-        checks={"database": engine.database.check},
+        checks=checks,
         max_json=settings.max_json,
         max_attachment=settings.max_attachment,
         pages=settings.pages,

@@ -15,16 +15,19 @@ from cortex.engine import Engine
 from cortex.identity import keys, service
 from cortex.identity.models import HOME, ApiKey, Organisation, User
 from cortex.workers.models import Worker
-from cortex.workers.service import Limits, enable
-from waggle.errors import WaggleError
+from cortex.workers.service import Limits, announce_catalog, enable
+from waggle.errors import BadRequest, WaggleError
 from waggle.security.keys import key_hash
+from waggle.security.passwords import is_blank
 
 log = structlog.get_logger(__name__)
 KINDS: tuple[Literal["analyzer", "responder"], ...] = ("analyzer", "responder")
 MAKER = Actor(login=SYSTEM, organisation=HOME, roles=frozenset({"superadmin"}))
 _LINK = text(
-    "INSERT INTO service_links (sender, organisation, org_id, login) VALUES (:sender, :organisation, :org, :login)"
+    "INSERT INTO service_links (sender, organisation, org_id, login)"
+    " SELECT :service, :organisation, org_id, login FROM users WHERE login = :user"
     " ON CONFLICT (sender, organisation) DO UPDATE SET org_id = EXCLUDED.org_id, login = EXCLUDED.login"
+    " RETURNING org_id"
 )
 
 
@@ -49,10 +52,11 @@ class SeededUser(_Part):
 
 
 class ServiceLink(_Part):
-    """Requests of `sender` for its `organisation` are served as the seeded user, in the seeded organisation."""
+    """Requests of another service for one of its organisations are served as this user, in the organisation he is of."""
 
-    sender: str
+    service: str
     organisation: str
+    user: str
 
 
 class Seed(_Part):
@@ -86,7 +90,15 @@ async def sow(engine: Engine, seed: Seed) -> Seeded:
         for kind in KINDS:
             await _enable_all(engine, actor, kind, result)
         engine.notifier.wake("workers")
+    engine.notifier.wake("announcements")
     return result
+
+
+async def _hash(engine: Engine, password: SecretStr) -> str:
+    """An operator's password is taken as given, however short; a blank one would be none."""
+    if is_blank(password.get_secret_value()):
+        raise BadRequest("a seeded password may not be blank")
+    return await engine.passwords.hash(password.get_secret_value())
 
 
 async def _people(session: AsyncSession, engine: Engine, seed: Seed) -> None:
@@ -94,12 +106,11 @@ async def _people(session: AsyncSession, engine: Engine, seed: Seed) -> None:
         await service.create_user(
             session,
             MAKER,
-            engine.passwords,
             login=seed.admin.login,
             name="Administrator",
             roles=["superadmin"],
             organisation=HOME,
-            password=seed.admin.password.get_secret_value(),
+            password_hash=await _hash(engine, seed.admin.password),
         )
     if seed.organisation and await session.get(Organisation, seed.organisation) is None:
         await service.create_organisation(session, MAKER, name=seed.organisation, description="First organisation")
@@ -113,12 +124,11 @@ async def _user(session: AsyncSession, engine: Engine, seeded: SeededUser, organ
         user = await service.create_user(
             session,
             MAKER,
-            engine.passwords,
             login=seeded.login,
             name=seeded.login.partition("@")[0],
             roles=seeded.roles,
             organisation=organisation,
-            password=seeded.password.get_secret_value() if seeded.password else None,
+            password_hash=await _hash(engine, seeded.password) if seeded.password else None,
         )
     if seeded.api_key is None:
         return
@@ -129,11 +139,11 @@ async def _user(session: AsyncSession, engine: Engine, seeded: SeededUser, organ
 
 
 async def _links(session: AsyncSession, seed: Seed) -> None:
-    if seed.user is None or seed.organisation is None:
-        raise ValueError("service_links need a user and an organisation")
     for link in seed.service_links:
-        values = {"sender": link.sender, "organisation": link.organisation, "org": seed.organisation, "login": seed.user.login}
-        await session.execute(_LINK, values)
+        organisation = await session.scalar(_LINK, link.model_dump())
+        if organisation is None:
+            raise BadRequest(f"service_links: there is no user {link.user}")
+        await announce_catalog(session, organisation)
 
 
 async def _enable_all(engine: Engine, actor: Actor, kind: str, result: Seeded) -> None:

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
         description="keys of the secret box, newest first, separated by commas; the runner's too",
     )
     instance: str = Field("local", pattern=r"^[A-Za-z0-9_-]+$", description="the name requests on the bus are addressed to")
+    sender: str = Field("cortex", min_length=1, description="the name this service signs its messages with on the bus")
     analyzer_paths: Listed = Field(
         default_factory=list, description="folders of analyzers, or catalog files, separated by commas"
     )
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
         default_factory=dict, description="keys by which this service fetches files from neighbours: {origin URL: key}"
     )
     pages: Path | None = Field(None, description="folder of the built web pages")
+    trusted_proxies: Listed = Field(default_factory=list, description="proxies whose word on a caller's address is taken")
     metrics_token: SecretStr | None = Field(None, description="who else than loopback may read /metrics")
 
     @property

@@ -96,6 +96,8 @@ class Consumer:
             except AWAY as error:
                 # The answer is lost with the channel, and the broker will deliver the message again.
                 log.warning("answer not delivered", queue=self.queue.name, reason=str(error) or type(error).__name__)
+            except Exception as error:
+                log.error("consumer failed", queue=self.queue.name, exc_info=error)
             finally:
                 self._running -= 1
 

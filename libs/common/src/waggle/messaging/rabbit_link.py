@@ -19,13 +19,7 @@ CONNECT_SECONDS: Final = 5.0
 SETUP_SECONDS: Final = 15.0
 LONGEST_PAUSE: Final = 5.0
 
-AWAY: Final = (
-    OSError,
-    TimeoutError,
-    aiormq.AMQPError,
-    aio_pika.exceptions.AMQPException,
-    aiormq.exceptions.AMQPException,
-)
+AWAY: Final = (OSError, TimeoutError, aio_pika.exceptions.AMQPException, aiormq.exceptions.ChannelInvalidStateError)
 """What the client raises for a broker that is away, restarting, or has closed the channel."""
 
 

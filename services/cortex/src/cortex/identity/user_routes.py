@@ -94,16 +94,16 @@ async def search_users_of(
 @router.post("/user", status_code=201, openapi_extra=described(NewUser), responses={201: {"model": ShownUser}})
 async def create_user(request: Request, actor: Administrator, given: Annotated[NewUser, body(NewUser)]) -> Response:
     engine = engine_of(request)
+    password_hash = None if given.password is None else await service.hashed(engine.passwords, given.password)
     async with engine.database.begin(actor.scope) as session:
         user = await service.create_user(
             session,
             actor,
-            engine.passwords,
             login=given.login,
             name=given.name,
             roles=given.roles,
             organisation=given.organization or actor.organisation,
-            password=given.password,
+            password_hash=password_hash,
             status=given.status,
             avatar=given.avatar,
             preferences=given.preferences,

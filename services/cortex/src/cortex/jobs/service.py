@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -41,8 +42,16 @@ ON CONFLICT (org_id, cache_tag) WHERE reusable DO UPDATE SET cache_tag = EXCLUDE
 RETURNING id
 """)
 _FIND = text("SELECT id FROM jobs WHERE org_id = :org AND cache_tag = :tag AND reusable FOR UPDATE")
-_DISPATCH = text("INSERT INTO dispatch (job_id, org_id, worker_id, priority) VALUES (:id, :org, :worker, :priority)")
+_DISPATCH = text(
+    "INSERT INTO dispatch (job_id, org_id, worker_id, priority, not_before)"
+    " VALUES (:id, :org, :worker, :priority, coalesce(to_timestamp(CAST(:due AS float8)), now()))"
+)
 _COUNT = text("SELECT count(*) FROM jobs WHERE worker_id = :worker AND created_at > :since")
+_TURN = text("""
+SELECT greatest(created_at, (extract(epoch FROM not_before) * 1000)::bigint) AS due
+FROM jobs LEFT JOIN dispatch ON dispatch.job_id = jobs.id
+WHERE jobs.worker_id = :worker ORDER BY due DESC OFFSET :rate - 1 LIMIT 1
+""")
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('rate ' || :worker, 0))")
 
 
@@ -54,11 +63,20 @@ class Run:
     from_cache: bool
 
 
-async def run(session: AsyncSession, actor: Actor, *, worker: Worker, request: RunRequest, default_cache_minutes: int) -> Run:
+async def run(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    worker: Worker,
+    request: RunRequest,
+    default_cache_minutes: int,
+    wait_for_rate: bool = False,
+) -> Run:
     """The job for a request: an equal one that is fresh, else a new one.
 
     A marking over the worker's limit makes a job that has failed already, with cortexutils' text: the worker never sees the
-    data. Raises TooManyRequests over the worker's rate. After the commit, wake `dispatch` (and `announcements`).
+    data. Over the worker's rate: raises TooManyRequests, or with `wait_for_rate` the job waits for its turn. After the commit,
+    wake `dispatch`.
     """
     if request.data_type not in worker.data_types:
         log.warning("data_type_not_listed", worker=worker.name, data_type=request.data_type)
@@ -72,7 +90,7 @@ async def run(session: AsyncSession, actor: Actor, *, worker: Worker, request: R
         await session.execute(_EXPIRE, expiry)
         if not request.force and (found := await session.scalar(_FIND, {"org": worker.org_id, "tag": tag})):
             return Run(await _load(session, found), from_cache=True)
-    await _check_rate(session, worker, now)
+    due = await _check_rate(session, worker, now, wait=wait_for_rate) if refusal is None else None
     made = uuid7()
     attachment_id = await _attach(session, worker.org_id, request.file) if request.file else None
     values = {
@@ -88,7 +106,8 @@ async def run(session: AsyncSession, actor: Actor, *, worker: Worker, request: R
     if stored != made:
         return Run(await _load(session, stored), from_cache=True)
     if refusal is None:
-        job = {"id": made, "org": worker.org_id, "worker": worker.id, "priority": request.priority}
+        job: dict[str, Any] = {"id": made, "org": worker.org_id, "worker": worker.id, "priority": request.priority}
+        job["due"] = None if due is None else due / 1000
         await session.execute(_DISPATCH, job)
     else:
         await _log_refusal(session, worker.org_id, made, refusal, now)
@@ -116,7 +135,7 @@ async def delete_job(session: AsyncSession, *, job_id: str, actor: Actor) -> Non
     await session.flush()
     for table in ("dispatch", "leases"):
         await session.execute(text(f"DELETE FROM {table} WHERE job_id = :id"), {"id": job.id})
-    await session.execute(text("INSERT INTO announcements (job_id, what, attempt) VALUES (:id, 'ended', 0)"), {"id": job.id})
+    await session.execute(text("INSERT INTO announcements (job_id, what) VALUES (:id, 'ended')"), {"id": job.id})
 
 
 async def statuses(session: AsyncSession, *, job_ids: list[str]) -> dict[str, str]:
@@ -146,15 +165,19 @@ def _input(request: RunRequest) -> str:
     return orjson.dumps({**content, "dataType": request.data_type, "message": request.message}).decode()
 
 
-async def _check_rate(session: AsyncSession, worker: Worker, now: int) -> None:
-    """Counts the worker's jobs of the last unit, one request at a time."""
+async def _check_rate(session: AsyncSession, worker: Worker, now: int, *, wait: bool) -> int | None:
+    """Counts the worker's jobs of the last unit, one request at a time; with `wait` returns when (ms) the next may run."""
     if worker.rate is None or worker.rate_unit is None:
-        return
+        return None
     await session.execute(_LOCK, {"worker": worker.id})
+    if wait and worker.rate:
+        last = await session.scalar(_TURN, {"worker": worker.id, "rate": worker.rate})
+        return None if last is None or last + UNIT_MS[worker.rate_unit] <= now else int(last) + UNIT_MS[worker.rate_unit]
     count = await session.scalar(_COUNT, {"worker": worker.id, "since": now - UNIT_MS[worker.rate_unit]})
     if (count or 0) >= worker.rate:
         limit = f"Rate limit of {worker.rate} per {worker.rate_unit} reached"
         raise TooManyRequests(f"{limit} for the {worker.kind} {worker.name}. Job cannot be started")
+    return None
 
 
 async def _attach(session: AsyncSession, organisation: str, file: File) -> int:

@@ -49,10 +49,11 @@ WITH turn AS MATERIALIZED (
   INSERT INTO job_events (org_id, job_id, at, what, detail)
   SELECT org_id, id, $3, 'started', 'attempt ' || attempt || ' on ' || $1 FROM job
 ), told AS (
-  INSERT INTO announcements (job_id, what, attempt)
-  SELECT id, 'started', attempt FROM job WHERE EXISTS (SELECT FROM job_requests r WHERE r.job_id = job.id)
+  INSERT INTO announcements (job_id, what)
+  SELECT id, 'started' FROM job WHERE EXISTS (SELECT FROM job_requests r WHERE r.job_id = job.id) RETURNING id
 )
-SELECT job.*, w.id AS found_worker, w.command, w.root, w.config_sealed, w.timeout_minutes, d.config AS flavor_config,
+SELECT job.*, EXISTS (SELECT FROM told) AS told, w.id AS found_worker,
+  w.command, w.root, w.config_sealed, w.timeout_minutes, d.config AS flavor_config,
   encode(a.sha256, 'hex') AS file_sha256, a.name AS file_name, a.content_type AS file_content_type
 FROM job
 LEFT JOIN workers w ON w.id = job.worker_id
@@ -83,9 +84,9 @@ WITH lost AS (
   UPDATE jobs SET status = 'Failure', losses = losses + 1, reusable = false, end_date = $1, updated_at = $1,
     version = version + 1, error_message = $3
   FROM lost WHERE jobs.id = lost.job_id AND jobs.attempt = lost.attempt AND status = 'InProgress' AND losses + 1 >= $2
-  RETURNING jobs.id, jobs.attempt
+  RETURNING jobs.id
 ), told AS (
-  INSERT INTO announcements (job_id, what, attempt) SELECT id, 'ended', attempt FROM failed
+  INSERT INTO announcements (job_id, what) SELECT id, 'ended' FROM failed
 ), events AS (
   INSERT INTO job_events (org_id, job_id, at, what, detail)
   SELECT org_id, job_id, $1, 'lost', 'no beat from ' || runner || ' since ' || beat_at FROM lost
@@ -162,7 +163,11 @@ class Store:
 
     async def claim(self) -> Job | None:
         row = await self._pool.fetchrow(CLAIM, self._runner, self._lease, now_ms())
-        return None if row is None else _job(row)
+        if row is None:
+            return None
+        if row["told"]:
+            await self.wake("announcements")
+        return _job(row)
 
     async def beat(self, jobs: list[Job]) -> set[UUID]:
         """The ids of the jobs that are still ours; the others were deleted or given to another runner."""
@@ -204,9 +209,7 @@ class Store:
                 return False
             if not isinstance(result, Failure):
                 await self._write_report(connection, job, outcome)
-            await connection.execute(
-                "INSERT INTO announcements (job_id, what, attempt) VALUES ($1, 'ended', $2)", job.id, job.attempt
-            )
+            await connection.execute("INSERT INTO announcements (job_id, what) VALUES ($1, 'ended')", job.id)
         await self.wake("job_ended", "announcements")
         return True
 

@@ -45,6 +45,7 @@ def _changed(engine: Engine) -> None:
     """To be called after the commit of a change of workers."""
     engine.modules.forget()
     engine.notifier.wake("workers")
+    engine.notifier.wake("announcements")
 
 
 def worker_router(kind: str) -> APIRouter:

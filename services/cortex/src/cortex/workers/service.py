@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -130,6 +130,7 @@ async def enable(
     except IntegrityError:
         raise ConflictError(f"worker {name} already exists", object={}) from None
     await audit.record(session, actor, "create", "worker", row.id, {"name": name, "definition": definition.id})
+    await announce_catalog(session, actor.organisation)
     return row
 
 
@@ -159,6 +160,7 @@ async def update(
         raise ConflictError(f"worker {worker.name} already exists", object={}) from None
     details = {**changes, **({"configuration": "changed"} if configuration is not None else {})}
     await audit.record(session, actor, "update", "worker", worker_id, details)
+    await announce_catalog(session, actor.organisation)
     return worker
 
 
@@ -167,6 +169,12 @@ async def disable(session: AsyncSession, actor: Actor, *, kind: str, worker_id: 
     worker = await get_worker(session, kind=kind, worker_id=worker_id)
     await session.delete(worker)
     await audit.record(session, actor, "delete", "worker", worker_id, {"name": worker.name, "definition": worker.definition_id})
+    await announce_catalog(session, actor.organisation)
+
+
+async def announce_catalog(session: AsyncSession, organisation: str) -> None:
+    """Has the services that use the organisation's workers told of them. After the commit, wake `announcements`."""
+    await session.execute(text("INSERT INTO announcements (what, org_id) VALUES ('catalog', :org)"), {"org": organisation})
 
 
 def opened(worker: Worker, box: SecretBox) -> dict[str, Any]:
