@@ -151,6 +151,9 @@ class Platform:
             env["BUS_DATABASE_URL"] = self.bus_url(f"bus_{DATABASES[service]}")
         if service == "cortex":
             env |= self._cortex_env()
+        if service == "misp-connector":
+            # the demo's feed lies in a folder, and it is set over REST as a person would
+            env.setdefault("MISP_CONNECTOR_FEED_FOLDERS", str(ROOT / "deploy" / "local" / "demo" / "feed"))
         return env
 
     def _cortex_env(self) -> dict[str, str]:
