@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 from sqlalchemy import select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cortex.events.links import JobRequest, all_links, requests_of
@@ -84,9 +84,9 @@ class Announcer:
         """The result, or why it cannot be sent: whoever asked must hear of the end."""
         try:
             return await self._outgoing.completed(session, request, job)
-        except Exception as error:
-            if isinstance(error, SQLAlchemyError | OSError):
-                raise
+        except DBAPIError:
+            raise
+        except Exception as error:  # one result may not hold up all others
             log.error("result_unsendable", job=job.id.hex, exc_info=error)
             reason = UNSENDABLE.format(f"{type(error).__name__}: {str(error)[:500]}", job.id.hex)
             return self._outgoing.refused(request, reason)
