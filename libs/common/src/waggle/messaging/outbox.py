@@ -100,8 +100,11 @@ class Relay:
             try:
                 async with self._db.raw(system=True) as connection:
                     await self._serve(connection)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
                 log.warning("relay lost its database", reason=str(error) or type(error).__name__)
+            except Exception as error:
+                # Whatever it was, messages must go on leaving.
+                log.error("relay failed", exc_info=error)
             await asyncio.sleep(POLL_SECONDS)
 
     async def _serve(self, connection: asyncpg.Connection) -> None:

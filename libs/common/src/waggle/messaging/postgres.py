@@ -29,6 +29,9 @@ COMMAND_SECONDS = 10.0
 RECONNECT_SECONDS = 1.0
 FIRST_CONTACT_SECONDS = 10.0
 
+# InternalClientError: asyncpg loses its way when the server goes while a statement is being prepared.
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 
 class PostgresBus:
     """`url` is the service's own login at the database `bus`. `lease` and the `ladder`'s delays are in seconds."""
@@ -137,7 +140,7 @@ class PostgresBus:
                 yield connection
         except asyncpg.SyntaxOrAccessError:
             raise
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except AWAY as error:
             raise BusUnavailable(f"the bus' database: {error or type(error).__name__}") from error
 
     async def _listen(self) -> None:
@@ -145,7 +148,7 @@ class PostgresBus:
         while True:
             try:
                 connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except AWAY as error:
                 log.warning("bus database is away", reason=str(error) or type(error).__name__)
                 await asyncio.sleep(RECONNECT_SECONDS)
                 continue
@@ -158,7 +161,7 @@ class PostgresBus:
                     consumer.wake()
                 await lost.wait()
                 log.warning("connection to the bus database is lost")
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except AWAY as error:
                 log.warning("bus database is away", reason=str(error) or type(error).__name__)
                 await asyncio.sleep(RECONNECT_SECONDS)
             finally:

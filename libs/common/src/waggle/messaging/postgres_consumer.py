@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -69,7 +69,8 @@ class Consumer:
         return len(self._held)
 
     def start(self) -> None:
-        self._loops = [asyncio.create_task(loop()) for loop in (self._claim_loop, self._answer_loop, self._extend_loop)]
+        steps = (self._claim_step, self._answer_step, self._extend_step)
+        self._loops = [asyncio.create_task(self._repeat(step)) for step in steps]
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
 
     def wake(self) -> None:
@@ -98,25 +99,29 @@ class Consumer:
         except (BusUnavailable, TimeoutError) as error:
             log.warning("answers are lost, the leases will end", queue=self._queue.name, reason=str(error))
 
-    async def _claim_loop(self) -> None:
-        while not self._closing:
-            self._wake.clear()
-            room = self._prefetch - len(self._held)
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
+        """A step that fails is tried again: a subscription ends only by `close`."""
+        while True:
             try:
-                claimed = await self._claim(room) if room > self._prefetch // 2 or not self._held else []
-            except BusUnavailable:
+                await step()
+            except BusUnavailable as error:
+                log.debug("bus is away", queue=self._queue.name, reason=str(error))
                 await asyncio.sleep(AWAY_SECONDS)
-                continue
-            except asyncpg.SyntaxOrAccessError as error:
-                log.error("bus database refuses the queue", queue=self._queue.name, reason=str(error))
+            except Exception as error:
+                log.error("consumer failed", queue=self._queue.name, exc_info=error)
                 await asyncio.sleep(POLL_SECONDS)
-                continue
-            for item in claimed:
-                self._held[item.id, item.lease] = item
-                self._todo.put_nowait(item)
-            if not claimed or len(claimed) < room:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+
+    async def _claim_step(self) -> None:
+        self._wake.clear()
+        room = self._prefetch - len(self._held)
+        enough = room > self._prefetch // 2 or not self._held
+        claimed = await self._claim(room) if enough and not self._closing else []
+        for item in claimed:
+            self._held[item.id, item.lease] = item
+            self._todo.put_nowait(item)
+        if not claimed or len(claimed) < room:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
 
     async def _claim(self, most: int) -> list[Claimed]:
         async with self._connection() as connection:
@@ -141,16 +146,12 @@ class Consumer:
             self._answers.append((item, outcome))
             self._answered.set()
 
-    async def _answer_loop(self) -> None:
+    async def _answer_step(self) -> None:
         """While one batch of answers travels, the next one gathers."""
-        while True:
+        if not self._answers:
             await self._answered.wait()
-            self._answered.clear()
-            try:
-                await self._answer()
-            except BusUnavailable:
-                await asyncio.sleep(AWAY_SECONDS)
-                self._answered.set()
+        self._answered.clear()
+        await self._answer()
 
     async def _answer(self) -> None:
         answers = list(self._answers)
@@ -172,15 +173,10 @@ class Consumer:
             asyncio.get_running_loop().call_later(delay + 0.001, self.wake)
         self.wake()
 
-    async def _extend_loop(self) -> None:
-        while True:
-            await asyncio.sleep(self._lease / 3)
-            held = list(self._held.values())
-            if held:
-                try:
-                    await self._call("extend", held, self._lease)
-                except BusUnavailable as error:
-                    log.warning("leases could not be extended", queue=self._queue.name, reason=str(error))
+    async def _extend_step(self) -> None:
+        await asyncio.sleep(self._lease / 3)
+        if self._held:
+            await self._call("extend", list(self._held.values()), self._lease)
 
     async def _call(self, function: str, items: Sequence[Claimed], *more: Any) -> None:
         arguments = [self._queue.name, [item.id for item in items], [item.lease for item in items], *more]

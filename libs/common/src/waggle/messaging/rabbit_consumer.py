@@ -96,6 +96,8 @@ class Consumer:
             except AWAY as error:
                 # The answer is lost with the channel, and the broker will deliver the message again.
                 log.warning("answer not delivered", queue=self.queue.name, reason=str(error) or type(error).__name__)
+            except Exception as error:
+                log.error("consumer failed", queue=self.queue.name, exc_info=error)
             finally:
                 self._running -= 1
 
@@ -113,11 +115,11 @@ class Consumer:
             await message.ack()
             return
         if isinstance(outcome, Again):
-            headers: dict[str, int | str] = {ATTEMPT: attempt + 1}
             key = retry_queue(self.queue, self._ladder[outcome.step])
+            headers: dict[str, Any] = {ATTEMPT: attempt + 1}
         else:
-            headers = {ATTEMPT: attempt, REASON: outcome.reason, DIED_AT: now_ms()}
             key = self.queue.dead
+            headers = {ATTEMPT: attempt, REASON: outcome.reason, DIED_AT: now_ms()}
         try:
             await self._send(returns_exchange(self.queue.owner), key, _copy(message, headers))
         except (BusUnavailable, aio_pika.exceptions.PublishError) as error:

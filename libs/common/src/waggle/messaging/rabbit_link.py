@@ -19,14 +19,8 @@ CONNECT_SECONDS: Final = 5.0
 SETUP_SECONDS: Final = 15.0
 LONGEST_PAUSE: Final = 5.0
 
-AWAY: Final = (
-    OSError,
-    TimeoutError,
-    aiormq.AMQPError,
-    aio_pika.exceptions.AMQPException,
-    aiormq.exceptions.AMQPException,
-)
-"""What a broker that is away, restarting or closing the channel raises in its client (RuntimeError: a closed channel)."""
+AWAY: Final = (OSError, TimeoutError, aio_pika.exceptions.AMQPException, aiormq.exceptions.ChannelInvalidStateError)
+"""What the client raises for a broker that is away, restarting, or has closed the channel."""
 
 
 class Link:

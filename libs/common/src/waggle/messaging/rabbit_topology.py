@@ -1,8 +1,8 @@
 """What exists on the broker: the shared topic exchange, and per queue its retries and its dead letters.
 
-    waggle.events ──type──▶ hive.alerts ──handler fails──▶ hive.returns ──▶ hive.alerts.retry.5s
-    hive.alerts.retry.5s ──TTL──▶ hive.returns ──▶ hive.alerts
-                                  └──given up, or 20 crashes──▶ hive.returns ──▶ hive.alerts.dead
+    waggle.events ──type──▶ hive.alerts
+    hive.alerts ──handler fails──▶ hive.returns ──▶ hive.alerts.retry.5s ──TTL──▶ hive.returns ──▶ hive.alerts
+    hive.alerts ──given up, or 20 crashes──▶ hive.returns ──▶ hive.alerts.dead
 
 Retries go through an exchange of the service's own and not through the default one: writing there would be a right to write
 into every queue of the broker.

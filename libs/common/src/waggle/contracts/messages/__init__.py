@@ -66,4 +66,30 @@ MESSAGES: Final[dict[str, type[Message]]] = {
     )
 }
 
-__all__ = ["MESSAGES", "Message", *(message.__name__ for message in MESSAGES.values())]
+__all__ = [
+    "MESSAGES",
+    "AlertCreated",
+    "AlertDeleted",
+    "AlertImported",
+    "AlertRaised",
+    "AlertSourceGone",
+    "AlertUpdated",
+    "AnalysisCancelled",
+    "AnalysisCompleted",
+    "AnalysisRequested",
+    "AnalysisStarted",
+    "CaseClosed",
+    "CaseCreated",
+    "CaseDeleted",
+    "CaseExportFailed",
+    "CaseExportRequested",
+    "CaseExported",
+    "CaseIocsChanged",
+    "CaseMerged",
+    "CaseUpdated",
+    "Message",
+    "MispInstanceChanged",
+    "MispPollRequested",
+    "SightingReported",
+    "WorkerCatalogChanged",
+]

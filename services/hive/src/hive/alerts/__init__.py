@@ -1,0 +1,1 @@
+"""Alerts: raised by feeders, triaged, promoted to cases or merged into them."""

@@ -1,0 +1,1 @@
+"""Hive's side of analysis: servers, workers, jobs, reports, verdicts."""

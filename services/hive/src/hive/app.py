@@ -1,0 +1,96 @@
+"""Builds the ASGI application: wiring and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+import hive.alerts.routes
+import hive.analysis.routes
+import hive.attachments.routes
+import hive.cases.routes
+import hive.claims
+import hive.classic.routes
+import hive.customfields.routes
+import hive.identity.routes
+import hive.identity.sessions
+import hive.misp.routes
+import hive.observables.routes
+import hive.search.routes
+import hive.status
+import hive.stream.routes
+import hive.tasks.routes
+import hive.templates.routes
+from hive.platform import build
+from hive.settings import Settings
+from hive.stream.service import Wakes
+from hive.version import VERSION
+from hive.web_bodies import described_models
+from hive.work import working
+from waggle.messaging import Bus
+from waggle.web import create_app, ui
+
+ROUTERS = [
+    hive.status.router,
+    hive.identity.sessions.router,
+    hive.identity.routes.router,
+    hive.search.routes.router,
+    hive.alerts.routes.router,
+    hive.cases.routes.router,
+    hive.tasks.routes.router,
+    hive.observables.routes.router,
+    hive.attachments.routes.router,
+    hive.templates.routes.router,
+    hive.customfields.routes.router,
+    *hive.analysis.routes.routers,
+    *hive.misp.routes.routers,
+    hive.stream.routes.router,
+    hive.claims.router,
+    *hive.classic.routes.routers,
+]
+
+
+def make_app(settings: Settings, bus: Bus | None) -> FastAPI:
+    """The application. With `bus` the work beside the API runs on its loop, too; without, elsewhere (`hive work`)."""
+    platform = build(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as running:
+            running.push_async_callback(platform.database.close)
+            platform.listener.start()
+            running.push_async_callback(platform.listener.stop)
+            if bus is not None:
+                await running.enter_async_context(working(platform, bus))
+            yield
+
+    token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+    app = create_app(
+        title="Waggle hive", version=VERSION, lifespan=lifespan, checks={"database": platform.database.check},
+        max_json=settings.max_json, max_attachment=settings.max_attachment, pages=settings.pages, metrics_token=token,
+    )  # fmt: skip
+    app.state.hive = platform
+    app.state.wakes = Wakes(platform)
+    for router in ROUTERS:
+        app.include_router(router)
+    ui.mount(app)
+    _describe_uploads(app)
+    app.add_middleware(hive.classic.routes.TrailingSlash)
+    return app
+
+
+def _describe_uploads(app: FastAPI) -> None:
+    """The OpenAPI document gains the models of bodies that are read by hand; made on first request."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for name, schema in described_models().items():
+            schemas.setdefault(name, schema)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

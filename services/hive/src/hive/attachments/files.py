@@ -1,0 +1,68 @@
+"""Taking in uploaded files: content to the blob store, a row per content, the plain file name."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from starlette.datastructures import UploadFile
+
+from waggle.blobs import Blob, BlobStore
+from waggle.db import Database
+
+CHUNK = 1 << 20
+MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}", re.ASCII)
+UNKNOWN_TYPE = "application/octet-stream"
+REMEMBER = """INSERT INTO blobs (sha256, sha1, md5, size) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file whose content is in the blob store; `size` is bytes."""
+
+    name: str
+    content_type: str
+    size: int
+    sha256: bytes
+    sha1: str
+    md5: str
+
+
+def plain_name(sent: str | None) -> str:
+    """The base name of a sent file name: never a path, never empty (threats S26)."""
+    name = PurePosixPath((sent or "").replace("\\", "/").replace("\0", "")).name
+    return name[:255] if name not in ("", ".", "..") else "unnamed"
+
+
+def media_type(sent: str | None, name: str) -> str:
+    """The content type as sent, else guessed from the name."""
+    if sent and MEDIA_TYPE.fullmatch(sent.split(";")[0].strip()):
+        return sent.split(";")[0].strip().lower()
+    return mimetypes.guess_type(name)[0] or UNKNOWN_TYPE
+
+
+async def _chunks(upload: UploadFile) -> AsyncIterator[bytes]:
+    await upload.seek(0)
+    while chunk := await upload.read(CHUNK):
+        yield chunk
+
+
+async def remember(database: Database, blob: Blob) -> None:
+    """The row of a stored content, on its own: a content without any reference is swept later."""
+    await database.fetch(REMEMBER, bytes.fromhex(blob.sha256), blob.sha1, blob.md5, blob.size)
+
+
+async def store(
+    blobs: BlobStore, database: Database, content: AsyncIterator[bytes] | bytes, *, name: str, content_type: str | None
+) -> StoredFile:
+    blob = await blobs.put(content)
+    await remember(database, blob)
+    plain = plain_name(name)
+    return StoredFile(plain, media_type(content_type, plain), blob.size, bytes.fromhex(blob.sha256), blob.sha1, blob.md5)
+
+
+async def store_upload(blobs: BlobStore, database: Database, upload: UploadFile) -> StoredFile:
+    return await store(blobs, database, _chunks(upload), name=upload.filename or "", content_type=upload.content_type)

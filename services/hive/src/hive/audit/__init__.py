@@ -1,0 +1,1 @@
+"""History: one row per change, written in the change's own transaction."""

@@ -1,0 +1,1 @@
+"""Cases: made by hand or from alerts, worked on, closed."""

@@ -1,0 +1,1 @@
+"""Custom fields: their definitions, and their values on alerts and cases."""

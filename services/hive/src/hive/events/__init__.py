@@ -1,0 +1,1 @@
+"""The broker: what hive tells, and what it does about what its neighbours tell."""

@@ -1,0 +1,26 @@
+"""Subscribing hive's queues to their handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from hive.events.alerts import on_alert
+from hive.events.analysis import on_analysis
+from hive.events.misp import on_misp
+from hive.platform import Hive
+from waggle.messaging import Bus, Delivery
+from waggle.messaging.rights import HIVE_ALERTS, HIVE_ANALYSIS, HIVE_MISP
+
+Handled = Callable[[Hive, Delivery], Awaitable[None]]
+
+
+async def subscribe(hive: Hive, bus: Bus) -> None:
+    for queue, handler in ((HIVE_ALERTS, on_alert), (HIVE_ANALYSIS, on_analysis), (HIVE_MISP, on_misp)):
+        await bus.subscribe(queue, _bound(hive, handler))
+
+
+def _bound(hive: Hive, handler: Handled) -> Callable[[Delivery], Awaitable[None]]:
+    async def handle(delivery: Delivery) -> None:
+        await handler(hive, delivery)
+
+    return handle

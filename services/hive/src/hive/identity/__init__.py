@@ -1,0 +1,1 @@
+"""People: organisations, users, memberships, profiles with permissions, keys, passwords, sessions."""

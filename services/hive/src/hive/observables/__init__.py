@@ -1,0 +1,1 @@
+"""Observables of alerts and cases: values and files, their identity, their verdicts."""

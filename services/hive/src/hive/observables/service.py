@@ -1,0 +1,198 @@
+"""Making, copying and changing observables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+from sqlalchemy import exists, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from hive.audit.service import Root, record, record_observables
+from hive.catalogue import Catalogue
+from hive.identity.caller import Caller
+from hive.markings import unique
+from hive.observables.drafts import RECORD, ObservableDraft, row, without_repeats
+from hive.observables.models import Observable
+from hive.observables.values import value_key
+from hive.tables import number_of, touch
+from waggle.errors import CreateError, InvalidFields, NotFound
+from waggle.ids import now_ms
+
+COLUMNS = (
+    "data_type, data, value_key, tlp, pap, ioc, sighted, sighted_at, tags, ignore_similarity, message, first_seen, origin,"
+    " file_name, content_type"
+)
+
+# A value that the parent has already is left out, silently here: the edge decides what to answer.
+CREATE = f"""
+WITH d AS (SELECT e.value AS v, e.ordinality AS i FROM jsonb_array_elements(CAST(:rows AS jsonb)) WITH ORDINALITY e),
+x AS MATERIALIZED (
+  SELECT d.i, nextval('entity_id') AS oid, o.* FROM d CROSS JOIN LATERAL jsonb_to_record(d.v) AS {RECORD} ORDER BY d.i),
+o AS (
+  INSERT INTO observables (id, org_id, alert_id, case_id, {COLUMNS}, sha256, attachment_id, created_at, created_by)
+  SELECT oid, :org, CAST(:alert AS bigint), CAST(:case AS bigint), {COLUMNS}, decode(sha256, 'hex'),
+    CASE WHEN sha256 IS NOT NULL THEN nextval('entity_id') END, :now, :login FROM x ORDER BY i
+  ON CONFLICT DO NOTHING RETURNING id),
+t AS (
+  INSERT INTO observable_tags (org_id, tag, created_at, observable_id)
+  SELECT :org, tag, :now, x.oid FROM x JOIN o ON o.id = x.oid, unnest(x.tags) AS tag
+  WHERE :org = (SELECT waggle_org())),
+v AS (
+  INSERT INTO observable_values (org_id, value_key, data)
+  SELECT DISTINCT ON (value_key) :org, value_key, data FROM x WHERE data IS NOT NULL AND :org = (SELECT waggle_org())
+  ORDER BY value_key ON CONFLICT DO NOTHING)
+SELECT x.i, o.id FROM x JOIN o ON o.id = x.oid ORDER BY x.i"""
+
+# The alert's observables in the case: what the case has already gains the tags.
+COPY = """
+INSERT INTO observables (org_id, case_id, data_type, data, value_key, sha256, file_name, content_type, attachment_id, tlp, pap,
+  ioc, sighted, ignore_similarity, sighted_at, tags, message, reports, first_seen, origin, created_at, created_by)
+SELECT :org, :case, data_type, data, value_key, sha256, file_name, content_type,
+  CASE WHEN sha256 IS NOT NULL THEN nextval('entity_id') END, tlp, pap,
+  ioc, sighted, ignore_similarity, sighted_at, tags, message, reports, first_seen, origin, :now, :login
+FROM observables WHERE alert_id = :alert ORDER BY id
+ON CONFLICT (org_id, value_key, parent_id, data_type) DO UPDATE SET
+  tags = observables.tags || ARRAY(SELECT t FROM unnest(excluded.tags) AS t WHERE t <> ALL (observables.tags)),
+  updated_at = :now, updated_by = :login, version = observables.version + 1
+RETURNING id, (xmax = 0) AS created"""
+
+RETAG = """
+INSERT INTO observable_tags (org_id, tag, created_at, observable_id)
+SELECT o.org_id, tag, o.created_at, o.id FROM observables o, unnest(o.tags) AS tag
+WHERE o.id = ANY(:ids) AND o.org_id = (SELECT waggle_org())"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The alert or case that observables belong to; `org_id` is the parent's organisation."""
+
+    kind: Literal["alert", "case"]
+    id: int
+    org_id: int
+
+    @property
+    def root(self) -> Root:
+        return Root(self.kind, self.id)
+
+
+async def create(
+    session: AsyncSession, caller: Caller, parent: Parent, drafts: Sequence[ObservableDraft]
+) -> tuple[list[Observable], list[ObservableDraft]]:
+    """Stores the drafts; returns the created observables, and the drafts whose value the parent has already."""
+    kept = without_repeats(drafts)
+    found = await session.execute(
+        text(CREATE),
+        {
+            "rows": orjson.dumps([row(draft) for draft in kept]).decode(), "org": parent.org_id, "now": now_ms(),
+            "alert": parent.id if parent.kind == "alert" else None, "case": parent.id if parent.kind == "case" else None,
+            "login": caller.login,
+        },
+    )  # fmt: skip
+    ids = {r.i: r.id for r in found}
+    refused = [draft for position, draft in enumerate(kept, 1) if position not in ids]
+    if not ids:
+        return [], refused
+    await record_observables(session, caller, action="create", ids=list(ids.values()), root=parent.root)
+    if parent.kind == "alert":
+        await session.execute(
+            text(
+                "UPDATE alerts SET observable_count = observable_count + :n, updated_at = :now, updated_by = :login,"
+                " version = version + 1 WHERE id = :id"
+            ),
+            {"n": len(ids), "now": now_ms(), "login": caller.login, "id": parent.id},
+        )
+    rows = await session.scalars(select(Observable).where(Observable.id.in_(ids.values())).order_by(Observable.id))
+    return list(rows), refused
+
+
+async def copy_to_case(session: AsyncSession, caller: Caller, *, alert_id: int, case_id: int, org_id: int) -> None:
+    """Copies an alert's observables into a case; contents of files are shared, jobs stay with the original."""
+    found = await session.execute(
+        text(COPY), {"org": org_id, "case": case_id, "alert": alert_id, "now": now_ms(), "login": caller.login}
+    )
+    rows = found.all()
+    ids = [r.id for r in rows]
+    await _retag(session, ids)
+    for action, made in (("create", True), ("update", False)):
+        chosen = [r.id for r in rows if r.created is made]
+        if chosen:
+            await record_observables(session, caller, action=action, ids=chosen, root=Root("case", case_id))  # type: ignore[arg-type]
+
+
+async def _retag(session: AsyncSession, ids: list[int]) -> None:
+    """Writes the tag rows of observables anew."""
+    if ids:
+        await session.execute(text("DELETE FROM observable_tags WHERE observable_id = ANY(:ids)"), {"ids": ids})
+        await session.execute(text(RETAG), {"ids": ids})
+
+
+async def find(session: AsyncSession, reference: str, *, for_update: bool = False) -> Observable:
+    """The observable of an id. Raises NotFound."""
+    statement = select(Observable).where(Observable.id == number_of(reference))
+    if for_update:
+        statement = statement.with_for_update(of=Observable).execution_options(populate_existing=True)
+    found = await session.scalar(statement)
+    if found is None:
+        raise NotFound(f"Observable {reference[:200]} not found")
+    return found
+
+
+def root_of(observable: Observable) -> Root:
+    if observable.case_id is not None:
+        return Root("case", observable.case_id)
+    assert observable.alert_id is not None
+    return Root("alert", observable.alert_id)
+
+
+async def change(
+    session: AsyncSession,
+    caller: Caller,
+    observable: Observable,
+    columns: dict[str, Any],
+    catalogue: Catalogue,
+    *,
+    add_tags: Sequence[str] = (),
+    remove_tags: Sequence[str] = (),
+) -> None:
+    """Applies changes by column name. Raises InvalidFields, or CreateError when a new type meets an existing twin."""
+    wanted = dict(columns)
+    tags = wanted.get("tags", observable.tags)
+    wanted["tags"] = [t for t in unique([*tags, *add_tags]) if t not in remove_tags]
+    if wanted.get("sighted") and not wanted.get("sighted_at") and observable.sighted_at is None:
+        wanted["sighted_at"] = now_ms()
+    changed = {name: value for name, value in wanted.items() if getattr(observable, name) != value}
+    if "data_type" in changed:
+        changed["value_key"] = await _retyped(session, observable, changed["data_type"], catalogue)
+    if not changed:
+        return
+    for name, value in changed.items():
+        setattr(observable, name, value)
+    touch(observable, caller.login)
+    await session.flush()
+    if "tags" in changed:
+        await _retag(session, [observable.id])
+    changed.pop("value_key", None)
+    await record(
+        session, caller, action="update", kind="observable", object_id=observable.id, root=root_of(observable), details=changed
+    )
+    await session.refresh(observable)
+
+
+async def _retyped(session: AsyncSession, observable: Observable, data_type: str, catalogue: Catalogue) -> Any:
+    """The key under a new type; only within the same kind, value or file."""
+    kind = catalogue.kind(data_type)
+    if kind.is_attachment != (observable.sha256 is not None):
+        raise InvalidFields.invalid("dataType", "a value cannot become a file, nor a file a value")
+    key = observable.value_key
+    if observable.data is not None:
+        key = value_key(observable.data, case_sensitive=kind.is_case_sensitive)
+    twin = exists().where(
+        Observable.parent_id == observable.parent_id, Observable.value_key == key, Observable.data_type == data_type,
+        Observable.id != observable.id,
+    )  # fmt: skip
+    if await session.scalar(select(twin)):
+        raise CreateError("Observable already exists")
+    return key

@@ -1,0 +1,1 @@
+"""Lists and searches of both APIs, compiled to one statement per page."""

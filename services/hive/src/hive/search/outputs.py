@@ -1,0 +1,37 @@
+"""A page of rows in the form of the v1 API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from hive.alerts.schemas import alert_out
+from hive.analysis.schemas import job_out
+from hive.attachments import service as attachments
+from hive.attachments.schemas import attachment_out
+from hive.cases.schemas import case_out
+from hive.identity.caller import Caller
+from hive.identity.schemas import organisation_out, profile_out
+from hive.identity.service import users_out
+from hive.observables.schemas import observable_out
+from hive.search.entities import Entity
+from hive.tasks.schemas import log_out, task_out
+from hive.templates.schemas import template_out
+
+SIMPLE: dict[str, Any] = {
+    "alert": alert_out, "task": task_out, "observable": observable_out, "job": job_out, "case template": template_out,
+    "attachment": attachment_out, "organisation": organisation_out, "profile": profile_out,
+}  # fmt: skip
+
+
+async def show(session: AsyncSession, caller: Caller, entity: Entity, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    if entity.name == "case":
+        return [cast(dict[str, Any], case_out(row, caller)) for row in rows]
+    if entity.name == "log":
+        files = await attachments.of_logs(session, [row.id for row in rows])
+        return [cast(dict[str, Any], log_out(row, files.get(row.id, []))) for row in rows]
+    if entity.name == "user":
+        return [cast(dict[str, Any], one) for one in await users_out(session, caller, rows)]
+    return [SIMPLE[entity.name](row) for row in rows]

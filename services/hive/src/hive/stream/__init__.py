@@ -1,0 +1,1 @@
+"""Live pages: every change of the caller's organisation as server-sent events."""

@@ -1,0 +1,93 @@
+"""The v1 routes of tasks and logs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Request
+from starlette.responses import Response
+
+from hive.acting import Acting, Member, require
+from hive.alerts.service import check_version
+from hive.answers import answer, no_content, wanted_version
+from hive.attachments import service as attachments
+from hive.audit.service import Root, record
+from hive.edits import plain_columns
+from hive.identity.permissions import Permission
+from hive.observables.uploads import stored_parts
+from hive.tables import touch
+from hive.tasks import service
+from hive.tasks.schemas import InputLog, InputUpdateLog, InputUpdateTask, OutputLog, OutputTask, log_out, task_out
+from hive.web_bodies import files_schema, parse_model, upload_schema
+from waggle.web.fields import read_fields
+
+router = APIRouter(prefix="/api/v1", tags=["task"])
+Reference = Annotated[str, Path(description="id (~4096)")]
+MayTask = Annotated[Acting, require(Permission.TASK)]
+IfMatch = Annotated[str | None, Header(description="the version the change is based on; another one answers 412")]
+CLEARABLE = frozenset({"description", "start_date", "end_date", "due_date", "assignee"})
+COLUMNS = {"group": "task_group", "order": "ord"}
+
+
+def columns_of(given: InputUpdateTask) -> dict[str, Any]:
+    plain = plain_columns(given.given(), merged=frozenset(), clearable=CLEARABLE)
+    return {COLUMNS.get(name, name): value for name, value in plain.items()}
+
+
+@router.get("/task/{reference}", response_model=OutputTask)
+async def get(reference: Reference, acting: Member) -> Response:
+    async with acting.read() as session:
+        return answer(task_out(await service.find(session, reference)))
+
+
+@router.patch("/task/{reference}", status_code=204)
+async def update(reference: Reference, given: InputUpdateTask, acting: MayTask, if_match: IfMatch = None) -> Response:
+    columns = columns_of(given)
+    async with acting.begin() as session:
+        task = await service.find(session, reference, for_update=True)
+        check_version(task.version, wanted_version(if_match), task_out(task))
+        await service.change(session, acting.caller, task, columns)
+    return no_content()
+
+
+@router.post("/task/{reference}/log", status_code=201, response_model=OutputLog, openapi_extra=upload_schema(InputLog))
+async def create_log(reference: Reference, request: Request, acting: MayTask) -> Response:
+    """A log, as JSON or as a form with part `_json` and files in the repeated part `attachments`."""
+    async with read_fields(request, json_by_default=True) as fields:
+        given = parse_model(InputLog, fields.values)
+        parts = [one for name in ("attachments", "attachment") for one in fields.files.get(name, [])]
+        files = await stored_parts(acting, parts) if parts else []
+    async with acting.begin() as session:
+        task = await service.find(session, reference, for_update=True)
+        log, added = await service.add_log(
+            session, acting.caller, task, message=given.message, date=given.start_date,
+            include_in_timeline=given.include_in_timeline, files=files,
+        )  # fmt: skip
+        return answer(log_out(log, added), 201)
+
+
+@router.patch("/log/{reference}", status_code=204)
+async def update_log(reference: Reference, given: InputUpdateLog, acting: MayTask) -> Response:
+    columns = plain_columns(given.given(), merged=frozenset(), clearable=frozenset({"include_in_timeline"}))
+    async with acting.begin() as session:
+        log = await service.find_log(session, reference)
+        for name, value in columns.items():
+            setattr(log, name, value)
+        touch(log, acting.caller.login)
+        await session.flush()
+        root = Root("case", log.case_id)
+        await record(session, acting.caller, action="update", kind="log", object_id=log.id, root=root, details=columns)
+    return no_content()
+
+
+@router.post("/log/{reference}/attachments", status_code=204, openapi_extra=files_schema())
+async def add_log_attachments(reference: Reference, request: Request, acting: MayTask) -> Response:
+    async with read_fields(request) as fields:
+        files = await stored_parts(acting, fields.files.get("attachments", []))
+    async with acting.begin() as session:
+        log = await service.find_log(session, reference)
+        added = await attachments.add(session, acting.caller, files, org_id=log.org_id, case_id=log.case_id, log_id=log.id)
+        names = {"attachments": [one.name for one in added]}
+        root = Root("case", log.case_id)
+        await record(session, acting.caller, action="update", kind="log", object_id=log.id, root=root, details=names)
+    return no_content()

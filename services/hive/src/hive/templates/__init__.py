@@ -1,0 +1,1 @@
+"""Case templates: the tasks and details a new case starts with."""

@@ -1,0 +1,3 @@
+from waggle.db.migrate import run_env
+
+run_env()

@@ -1,0 +1,1 @@
+"""MISP event → alert: pure functions, without network, database or clock."""

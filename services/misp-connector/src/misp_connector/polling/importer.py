@@ -1,0 +1,119 @@
+"""One event from its source into the outbox: fetch, map, compare with what was sent, write, all or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from uuid import UUID, uuid5
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from misp_connector.claims.service import store_claim
+from misp_connector.instances.model import Instance
+from misp_connector.mapping.alert import map_event
+from misp_connector.mapping.changes import change_set
+from misp_connector.mapping.event import Event, UnreadableEvent, parse_event
+from misp_connector.mapping.model import Mapped
+from misp_connector.polling import lease, ledger
+from misp_connector.polling.files import collect_files
+from misp_connector.polling.filters import too_many_attributes
+from misp_connector.polling.threads import in_thread
+from misp_connector.publishing.alert_raised import NAMESPACE, envelopes_of, message_of
+from misp_connector.publishing.envelopes import envelope_of
+from misp_connector.sources.source import EventUnreadable, Head, Source
+from waggle.blobs import BlobStore
+from waggle.contracts.messages.alerts import AlertSourceGone
+from waggle.db import Database, Scope
+from waggle.messaging.outbox import enqueue
+
+
+class LeaseLost(Exception):
+    """Somebody else polls the instance, or it was changed: this poll ends without a trace of its last step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """Imports events of one leased instance."""
+
+    database: Database
+    blobs: BlobStore
+    claims_url: str
+    lease: lease.Lease
+    source: Source
+    organisations: tuple[str, ...]
+    """Of hive, that receive the alerts."""
+
+    @property
+    def instance(self) -> Instance:
+        return self.lease.instance
+
+    async def run(self, head: Head) -> str:
+        """What became of the event: `sent`, `unchanged` or `filtered`. Raises the source's errors and LeaseLost."""
+        event = await self._read(head)
+        skip = too_many_attributes(sum(1 for _ in event.members()), options=self.instance.options)
+        if skip:
+            async with self.database.begin(Scope()) as session:
+                await self._hold(session)
+                await ledger.settled(session, instance=self.instance.id, head=head, state="filtered", reason=skip)
+            return "filtered"
+        async with self.database.begin(Scope()) as session:
+            renumbered = await ledger.others_with_number(session, instance=self.instance.id, head=head)
+        if renumbered:
+            event = replace(event, id=None)  # the number belongs to another event's alert: the UUID names this one's
+        files = await collect_files(event, source=self.source, options=self.instance.options, store=self._store)
+        mapped = map_event(event, options=self.instance.mapping_options(), files=files)
+        async with self.database.begin(Scope()) as session:
+            await self._hold(session)
+            return await self._write(session, head=head, event=event, mapped=mapped, renumbered=renumbered)
+
+    async def _read(self, head: Head) -> Event:
+        try:
+            event = parse_event(await in_thread(self.source.fetch, head))
+        except UnreadableEvent as error:
+            raise EventUnreadable(str(error)) from None
+        if event.uuid != head.uuid:
+            raise EventUnreadable(f"the source gave event {event.uuid} instead")
+        return event
+
+    async def _store(self, content: bytes) -> str:
+        async with self.database.begin(Scope()) as session:
+            return await store_claim(session, self.blobs, content=content)
+
+    async def _hold(self, session: AsyncSession) -> None:
+        if not await lease.keep(session, self.lease):
+            raise LeaseLost
+
+    async def _write(self, session: AsyncSession, *, head: Head, event: Event, mapped: Mapped, renumbered: list[str]) -> str:
+        instance = self.instance
+        known = await ledger.lock_event(session, instance=instance.id, head=head)
+        changes = change_set(await ledger.known_attributes(session, instance=instance.id, uuid=event.uuid), mapped.outcomes)
+        fingerprint = mapped.fingerprint()
+        unchanged = known.payload_hash == fingerprint and known.state != "seen"
+        if not unchanged:
+            key = f"misp:{instance.name}:{event.uuid}"
+            moment = f"{event.timestamp}:{event.publish_timestamp}:{fingerprint}:r{known.revision}"
+            envelopes = await envelopes_of(
+                session,
+                self.blobs,
+                message_of(mapped, removed=changes.removed, claims_url=self.claims_url),
+                natural_key=f"{instance.id}:{key}:{moment}",
+                key=key,
+                organisations=self.organisations,
+                claims_url=self.claims_url,
+            )
+            await enqueue(session, envelopes)
+        if renumbered:
+            await self._tell_gone(session, renumbered, event.uuid)
+        await ledger.keep_attributes(session, instance=instance.id, event=event.uuid, outcomes=mapped.outcomes, changes=changes)
+        await ledger.sent(session, instance=instance.id, head=head, payload_hash=fingerprint)
+        return "unchanged" if unchanged else "sent"
+
+    async def _tell_gone(self, session: AsyncSession, uuids: list[str], successor: str) -> None:
+        """The events that had this one's number before the server was rebuilt."""
+        message = AlertSourceGone.model_validate({"instance": self.instance.name, "event_uuids": uuids})
+        natural = f"gone:{self.instance.id}:{successor}:{','.join(sorted(uuids))}"
+        key = f"misp:{self.instance.name}:{UUID(uuids[0])}"
+        envelopes = [
+            envelope_of(message, id=uuid5(NAMESPACE, f"{natural}:{organisation}"), key=key, organisation=organisation)
+            for organisation in self.organisations
+        ]
+        await enqueue(session, envelopes)
