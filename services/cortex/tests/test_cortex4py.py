@@ -163,6 +163,28 @@ async def test_every_call_of_the_client_is_answered(api: Any, served: str) -> No
     assert done.stdout.strip() == "all calls answered"
 
 
+async def test_no_secret_reaches_a_log_or_an_answer(api: Any, served: str) -> None:
+    """threats S19, with canaries in every place a secret comes in."""
+    canaries = {"key": "canary-key-0123456789", "password": "canary-password-123", "nested": "https://u:canary-user-1@h/"}
+    items = [{"name": name, "type": "string"} for name in canaries]
+    api.flavor("Leak", source="import sys\nprint(open(sys.argv[1] + '/input/input.json').read())", configurationItems=items)
+    worker = await api.enable("Leak_1_0", configuration=canaries)
+    seen = []
+    headers = {"Authorization": f"Bearer {api.keys['admin@lab']}"}
+    async with httpx.AsyncClient(base_url=served, headers=headers, timeout=40) as client:
+        job = (await client.post(f"/api/analyzer/{worker}/run", json={"dataType": "ip", "data": "203.0.113.5"})).json()["id"]
+        paths = (f"/api/job/{job}/waitreport", f"/api/analyzer/{worker}", "/api/analyzer", "/metrics", "/health")
+        seen += [(await client.get(path)).text for path in paths]
+        seen.append((await client.patch(f"/api/analyzer/{worker}", json={"configuration": 3, "key": canaries["key"]})).text)
+        login = {"user": canaries["key"], "password": canaries["password"]}
+        seen.append((await client.post("/api/login", json=login)).text)
+    assert "wrote no output.json" in seen[0]
+    seen += [(api.bench.folder / "serve.log").read_text(), api.bench.log]
+    secrets = ["canary-key", "canary-password", "canary-user", api.bench.secret_key, *api.keys.values()]
+    for text in seen:
+        assert not [secret for secret in secrets if secret in text]
+
+
 async def test_service_answers_what_install_scripts_wait_for(served: str) -> None:
     async with httpx.AsyncClient(base_url=served) as client:
         assert (await client.head("/index.html")).status_code == 200

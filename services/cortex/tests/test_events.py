@@ -361,6 +361,20 @@ class TestCatalog:
         await api.admin.delete(f"/api/analyzer/{worker}")
         await catalog(1)
 
+    async def test_while_nobody_listens_only_the_newest_waits(self, api: Any) -> None:
+        link = {"service": "hive", "organisation": "soc", "user": "admin@lab"}
+        await sow(api.engine, Seed.model_validate({"service_links": [link]}))
+        worker = await api.enable()
+        await api.admin.delete(f"/api/analyzer/{worker}")
+        await api.enable()
+        outgoing = Outgoing(sender="cortex", claims_url="http://x/api/claims", blobs=api.engine.blobs)
+        await Announcer(api.engine.database, api.engine.notifier, outgoing).once()
+        deadline = time.monotonic() + 10
+        while await api.bench.owner.fetchval("SELECT count(*) FROM announcements") and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        (body,) = [json.loads(row["body"]) for row in await api.bench.owner.fetch("SELECT body FROM outbox")]
+        assert [w["name"] for w in body["data"]["workers"]] == ["Echo_1_0"]
+
     async def test_other_organisations_workers_are_not_told(self, api: Any, hive: Hive) -> None:
         await api.user("boss@other", ["read", "analyze", "orgadmin"], organisation="other")
         answer = await api._as("boss@other").post("/api/organization/analyzer/Echo_1_0", json={"name": "Echo_1_0"})
