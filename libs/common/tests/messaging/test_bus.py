@@ -349,6 +349,7 @@ class TestDeadLetters:
             (b"not json", "no envelope: "),
             (b"{}", "no envelope: id: Field required"),
             (b"[]", "no envelope: "),
+            (b'{"id":' * 400, "no envelope: "),
         ],
     )
     async def test_a_body_that_is_no_envelope_is_dead_at_once(self, carrier: Carrier, body: bytes, reason: str) -> None:
@@ -362,6 +363,27 @@ class TestDeadLetters:
             assert await hive.resend(queue.name, letters[0].message_id)
             await until(lambda: hive.dead(queue.name))
         assert inbox.got == []
+
+    @pytest.mark.parametrize("value", ["1" * 40, "[" * 200 + "]" * 200, '"\\ud83d"'], ids=["integer", "depth", "surrogate"])
+    async def test_what_cannot_be_checked_is_dead_at_once(self, carrier: Carrier, value: str) -> None:
+        """JSON that can be read but not written again, so that no signature can be checked."""
+        hive, inbox, queue = carrier.bus("hive"), Inbox(), carrier.queue()
+        body = alert_raised(data={"x": "HERE"}).encode().replace(b'"HERE"', value.encode())
+        async with running(hive):
+            await hive.subscribe(queue, inbox)
+            await carrier.put_raw(queue, body)
+            letters = await until(lambda: hive.dead(queue.name))
+        assert letters[0].body == body
+        assert inbox.got == []
+
+    async def test_any_text_may_be_a_reason(self, carrier: Carrier) -> None:
+        hive, misp, queue = carrier.bus("hive"), carrier.bus("misp-connector"), carrier.queue()
+        async with running(hive, misp):
+            await hive.subscribe(queue, Inbox(Poison("a\0b \ud83d " + "x" * 300_000)))
+            await misp.publish([alert_raised()])
+            letters = await until(lambda: hive.dead(queue.name))
+        assert letters[0].reason.startswith("a\ufffdb ? x")
+        assert len(letters[0].reason) == 2000
 
     async def test_data_of_the_wrong_form_is_dead_at_once(self, carrier: Carrier) -> None:
         hive, misp, inbox, queue = carrier.bus("hive"), carrier.bus("misp-connector"), Inbox(), carrier.queue()

@@ -144,7 +144,8 @@ class Bus(Protocol):
         """Declares the queue and hands its messages to `handler`, up to `concurrency` at once.
 
         The message is done when the handler returns. `Poison` makes it a dead letter; `Retry` and any other exception bring
-        it back later, until the ladder's steps are used up.
+        it back later, until the ladder's steps are used up. While the broker is away the subscription waits for it; a broker
+        that is there and refuses the queue is an error.
         """
 
     async def depths(self) -> dict[str, QueueDepth]:

@@ -23,6 +23,9 @@ DELIVERY_LIMIT: Final = 20
 """Deliveries of one try without an answer: each took its consumer down, so the message is dead."""
 
 
+LONGEST_REASON: Final = 2000
+"""Characters kept of a dead letter's reason."""
+
 DELIVERY_LIMIT_REASON: Final = f"delivery limit: {DELIVERY_LIMIT + 1} deliveries without an answer"
 
 
@@ -40,7 +43,13 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
+    """Given up. Any text may turn up in a reason; `of` makes it one that both brokers can keep."""
+
     reason: str
+
+    @classmethod
+    def of(cls, reason: str) -> Dead:
+        return cls(reason.encode(errors="replace").decode().replace("\0", "\ufffd")[:LONGEST_REASON])
 
 
 Outcome = Done | Again | Dead
@@ -110,20 +119,23 @@ async def handle(
         envelope, message = open_envelope(body, keyring)
     except Poison as poison:
         log.error("message refused", queue=queue, reason=poison.reason)
-        return Dead(poison.reason)
+        return Dead.of(poison.reason)
+    except Exception as error:
+        log.error("message cannot be read", queue=queue, exc_info=error)
+        return Dead.of(f"cannot be read: {type(error).__name__}: {error}")
     about = {"queue": queue, "message_id": str(envelope.id), "message_type": envelope.type, "attempt": attempt}
     try:
         await handler(Delivery(envelope, message, attempt, queue))
     except Poison as poison:
         log.error("message is poison", **about, reason=poison.reason)
-        return Dead(poison.reason)
+        return Dead.of(poison.reason)
     except Exception as error:
         after = error.after if isinstance(error, Retry) else None
         step = _step(attempt, after, ladder)
         reason = f"{type(error).__name__}: {error}"
         if step is None:
             log.error("message given up", **about, reason=reason, exc_info=error)
-            return Dead(f"given up after {attempt} attempts; {reason}")
+            return Dead.of(f"given up after {attempt} attempts; {reason}")
         log.warning("message will be tried again", **about, reason=reason, after=ladder[step])
         return Again(step)
     return Done()

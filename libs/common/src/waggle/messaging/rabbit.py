@@ -114,7 +114,12 @@ class RabbitBus:
         )
         self._consumers[queue.name] = consumer
         if self._consumer_connection and self._consuming.up.is_set():
-            await consumer.open(self._consumer_connection)
+            try:
+                await consumer.open(self._consumer_connection)
+            except AWAY:
+                if self._consumers.pop(queue.name, None):
+                    await consumer.close()
+                raise
 
     async def depths(self) -> dict[str, QueueDepth]:
         found = {}

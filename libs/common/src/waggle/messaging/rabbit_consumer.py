@@ -53,6 +53,7 @@ class Consumer:
         self._prefetch = prefetch
         self._todo: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._running = 0
+        self._closing = False
         self._channel: AbstractChannel | None = None
         self._source: tuple[AbstractQueue, str] | None = None
         self._workers = [asyncio.create_task(self._work()) for _ in range(concurrency)]
@@ -63,6 +64,8 @@ class Consumer:
 
     async def open(self, connection: AbstractConnection) -> None:
         """Declares and consumes on a new connection; what came over the old one will be delivered again."""
+        if self._closing:
+            return
         while not self._todo.empty():
             self._todo.get_nowait()
         self._channel = await connection.channel()
@@ -72,6 +75,7 @@ class Consumer:
 
     async def close(self) -> None:
         """Takes nothing new and waits for the handlers that run; what no handler has begun goes back with the channel."""
+        self._closing = True
         if self._source:
             source, tag = self._source
             with contextlib.suppress(*AWAY):

@@ -1,0 +1,83 @@
+"""What can be searched in a kind of object: its fields, where their values lie, and its relations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+FieldKind = Literal["text", "integer", "float", "boolean", "id", "uuid", "scale", "list", "computed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Values in rows of their own: `alert_tags`, `alert_fields`.
+
+    `owner` refers to the object's id, `fixed` narrows the rows (`{"field_no": 7}`), `date` is a copy of the object's date,
+    by which a page can be read in order. `row`: the rows' own key, where one object may hold the same value twice.
+    """
+
+    table: str
+    owner: str
+    value: str
+    date: str | None = None
+    org: str | None = "org_id"
+    fixed: Mapping[str, int | str] = field(default_factory=dict)
+    row: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`sql` is the value, `{t}` standing for the object's table; of a field in side rows it is what is sorted by, if anything.
+
+    kind `integer` holds counts and times (ms) alike. kind `scale`: `words` by the number the API shows, several words per
+    number where the API knows fewer. kind `computed`: a condition per value, so that an index on the facts can be used.
+    `match`: a condition for whole words (`{value}` the phrase) where a full-text index serves them.
+    """
+
+    sql: str
+    kind: FieldKind = "text"
+    side: Side | None = None
+    words: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    cases: Mapping[str, str] = field(default_factory=dict)
+    match: str | None = None
+
+    @property
+    def value_kind(self) -> FieldKind:
+        """The kind of one value."""
+        return "text" if self.kind == "list" else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """How another kind is reached; `on` joins `{t}` (the object) and `{other}`."""
+
+    entity: Callable[[], Entity]
+    on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One kind of object. `fields` has `_id` (kind id or uuid); `number` is the alternative key a case has.
+
+    `date` is the column lists are shown by; together with the id it is the order of a page that asks for none: newest first.
+    `texts` are the fields a bare search term looks in. `custom` finds fields by name that `fields` does not list.
+    `ignored`: names that a filter may use and that hold for every object.
+    """
+
+    kind: str
+    table: str
+    fields: Mapping[str, Field]
+    id: str = "id"
+    org: str | None = "org_id"
+    date: str | None = None
+    number: str | None = None
+    texts: tuple[str, ...] = ()
+    custom: Callable[[str], Field | None] | None = None
+    parents: Mapping[str, Relation] = field(default_factory=dict)
+    children: Mapping[str, Relation] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+
+    def find(self, name: str) -> Field | None:
+        found = self.fields.get(name)
+        return self.custom(name) if found is None and self.custom else found
