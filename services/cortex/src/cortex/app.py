@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -12,6 +13,7 @@ from cortex.definitions.service import rescan
 from cortex.engine import Engine
 from cortex.events.machinery import Machinery
 from cortex.files import routes as files
+from cortex.http import Refusal
 from cortex.identity import organisation_routes, session_routes, user_routes
 from cortex.jobs import routes as jobs
 from cortex.misp import routes as misp
@@ -23,6 +25,7 @@ from waggle.web.app import Check
 from waggle.web.ui import mount
 
 KINDS = ("analyzer", "responder")
+REFUSED: dict[int | str, dict[str, Any]] = {"4XX": {"model": Refusal, "description": "Refused; the message says why"}}
 
 
 def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False, scan: bool = True) -> FastAPI:
@@ -64,8 +67,8 @@ def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False
     )
     app.state.engine = engine
     for kind in KINDS:
-        app.include_router(worker_router(kind))
-        app.include_router(jobs.run_router(kind))
+        app.include_router(worker_router(kind), responses=REFUSED)
+        app.include_router(jobs.run_router(kind), responses=REFUSED)
     for router in (
         platform_routes.router,
         session_routes.router,
@@ -75,6 +78,6 @@ def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False
         files.router,
         misp.router,
     ):
-        app.include_router(router)
+        app.include_router(router, responses=REFUSED)
     mount(app)
     return app

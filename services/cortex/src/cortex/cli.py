@@ -108,7 +108,7 @@ def migrate(_given: argparse.Namespace) -> int:
     from waggle.db.migrate import Roles, upgrade_now
 
     settings = _settings()
-    if settings.database_url is None:
+    if settings.database_url is None or not settings.database_url.get_secret_value():
         raise UsageError("CORTEX_DATABASE_URL is not set: the owner of the tables migrates")
     app, system = settings.database_app_url.get_secret_value(), settings.database_system_url.get_secret_value()
     upgrade_now(settings.database_url.get_secret_value(), MIGRATIONS, Roles(app, system))
@@ -120,14 +120,20 @@ def seed(given: argparse.Namespace) -> int:
     from pydantic import ValidationError
 
     from cortex.seed import Seed
+    from waggle.errors import WaggleError
+    from waggle.observability import configure_logs
 
+    configure_logs("cortex-seed")
     text = sys.stdin.read() if given.json == "-" else Path(given.json).read_text(encoding="utf-8")
     try:
         wanted = Seed.model_validate_json(text)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_input=False))
         raise UsageError(f"seed: {problems}") from None
-    print(asyncio.run(_seed(_settings(), wanted)))
+    try:
+        print(asyncio.run(_seed(_settings(), wanted)))
+    except WaggleError as refusal:
+        raise UsageError(f"seed: {refusal.message}") from None
     return 0
 
 
@@ -183,7 +189,7 @@ def main() -> None:
     given = _parser().parse_args()
     try:
         sys.exit(given.function(given))
-    except UsageError as error:
+    except (UsageError, OSError) as error:
         sys.exit(f"cortex: {error}")
 
 

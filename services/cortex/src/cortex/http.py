@@ -48,6 +48,14 @@ def parsed(model: type[M], values: dict[str, Any]) -> M:
         raise validation_failure([dict(e) for e in error.errors(include_url=False)]) from None
 
 
+class Refusal(BaseModel):
+    """The body of every answer that is an error; `errors` where single fields are wrong."""
+
+    type: str
+    message: str
+    errors: list[dict[str, Any]] | None = None
+
+
 class _Body:
     """Reads a request's fields into a model, whichever way they were sent."""
 

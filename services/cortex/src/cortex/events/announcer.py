@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 from sqlalchemy import select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cortex.events.links import JobRequest, all_links, requests_of
@@ -26,6 +26,8 @@ _TAKE = text("""
 DELETE FROM announcements WHERE id IN (SELECT id FROM announcements ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED)
 RETURNING id, what, job_id, org_id
 """)
+# A catalog that has not left yet says nothing that the new one does not: while nobody listens, one waits, not one per change.
+_SUPERSEDED = text("DELETE FROM outbox WHERE topic = :topic AND key = :key")
 UNSENDABLE = "The result cannot be sent over the bus: {0}. It can be read in Cortex: job {1}."
 
 
@@ -84,9 +86,9 @@ class Announcer:
         """The result, or why it cannot be sent: whoever asked must hear of the end."""
         try:
             return await self._outgoing.completed(session, request, job)
-        except Exception as error:
-            if isinstance(error, SQLAlchemyError | OSError):
-                raise
+        except DBAPIError:
+            raise
+        except Exception as error:  # one result may not hold up all others
             log.error("result_unsendable", job=job.id.hex, exc_info=error)
             reason = UNSENDABLE.format(f"{type(error).__name__}: {str(error)[:500]}", job.id.hex)
             return self._outgoing.refused(request, reason)
@@ -95,4 +97,7 @@ class Announcer:
         if not organisations:
             return []
         links = [link for link in await all_links(session) if link.org_id in organisations]
-        return [await self._outgoing.catalog(session, link) for link in links]
+        envelopes = [await self._outgoing.catalog(session, link) for link in links]
+        for envelope in envelopes:
+            await session.execute(_SUPERSEDED, {"topic": envelope.routing_key, "key": envelope.key})
+        return envelopes
