@@ -42,10 +42,10 @@ def test_from_alert_to_report(platform: Started, page: Page) -> None:
 
     page.goto(platform.url("hive"))
     page.get_by_label("Login").fill(platform.credentials["hive"]["login"])
-    page.get_by_label("Password", exact=True).fill("wrong password")
+    page.locator("input[name=password]").fill("wrong password")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("Authentication failure")
-    page.get_by_label("Password", exact=True).fill(platform.credentials["hive"]["password"])
+    page.locator("input[name=password]").fill(platform.credentials["hive"]["password"])
     page.get_by_role("button", name="Log in").click()
 
     row = page.get_by_role("row").filter(has_text="Payroll phishing")

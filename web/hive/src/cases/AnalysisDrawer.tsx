@@ -26,6 +26,7 @@ export function AnalysisDrawer({
 
 function Analysis({ caseId, observable }: { caseId: string; observable: OutputObservable }) {
   const [chosen, setChosen] = useState<string[]>([]);
+  const [open, setOpen] = useState<string | null>(null);
   const queries = useQueryClient();
   const analyzers = useQuery({ queryKey: ['analyzers', observable.dataType], queryFn: () => analyzersFor(observable.dataType) });
   const jobs = useQuery({ queryKey: ['jobs', caseId, observable._id], queryFn: () => observableJobs(observable._id) });
@@ -68,7 +69,7 @@ function Analysis({ caseId, observable }: { caseId: string; observable: OutputOb
       </Group>
       <Title order={5}>Reports</Title>
       {jobs.data?.length === 0 && <Text c="dimmed">Nothing has been run yet.</Text>}
-      <Accordion variant="separated">
+      <Accordion variant="separated" value={open} onChange={setOpen}>
         {jobs.data?.map((job) => (
           <Accordion.Item key={job._id} value={job._id}>
             <Accordion.Control>
@@ -85,7 +86,7 @@ function Analysis({ caseId, observable }: { caseId: string; observable: OutputOb
               </Group>
             </Accordion.Control>
             <Accordion.Panel>
-              <Report job={job} />
+              {open === job._id && <Report job={job} />}
             </Accordion.Panel>
           </Accordion.Item>
         ))}

@@ -11,6 +11,7 @@ const COLOUR: Record<string, string> = { Waiting: 'gray', InProgress: 'blue', Co
 
 export function TasksPanel({ caseId, tasks }: { caseId: string; tasks: OutputTask[] }) {
   const [title, setTitle] = useState('');
+  const [open, setOpen] = useState<string | null>(null);
   const queries = useQueryClient();
   const add = useMutation({
     mutationFn: () => createTask(caseId, title),
@@ -21,7 +22,7 @@ export function TasksPanel({ caseId, tasks }: { caseId: string; tasks: OutputTas
   });
   return (
     <Stack>
-      <Accordion variant="separated" chevronPosition="left">
+      <Accordion variant="separated" chevronPosition="left" value={open} onChange={setOpen}>
         {tasks.map((task) => (
           <Accordion.Item key={task._id} value={task._id}>
             <Accordion.Control>
@@ -38,7 +39,7 @@ export function TasksPanel({ caseId, tasks }: { caseId: string; tasks: OutputTas
               </Group>
             </Accordion.Control>
             <Accordion.Panel>
-              <TaskDetail caseId={caseId} task={task} />
+              {open === task._id && <TaskDetail caseId={caseId} task={task} />}
             </Accordion.Panel>
           </Accordion.Item>
         ))}
