@@ -233,7 +233,7 @@ class TestLists:
         "query",
         [
             {"a": 1, "b": 2}, {"_and": 1}, {"_in": {"_field": "name"}}, {"unknown": "x"}, {"_frobnicate": 1}, [], "x",
-            {"_not": 3}, {"_gt": {"dataTypeList": 1}}, {"_between": {"_field": "createdAt", "_from": None}},
+            {"_not": 3}, {"_between": {"_field": "createdAt", "_from": None}},
             {"_like": {"_field": "name"}},
             {"_field": {"a": 1}, "_value": 1}, {"_contains": ["x"]}, {"_string": 'name:"'},
         ],
