@@ -35,7 +35,7 @@ class TestFirstPoll:
         assert (alert["type"], alert["source"], alert["source_ref"], alert["tlp"]) == ("misp", "partner", "1", "GREEN")
         (observable,) = envelope["data"]["observables"]
         assert (observable["data_type"], observable["data"], observable["message"]) == ("domain", "bad.example", "C2")
-        assert observable["origin"]["event_uuid"] == identity
+        assert observable["origin"]["event"] == identity
         assert envelope["data"]["complete"] is True
 
     async def test_unpublished_events_are_left_alone(self, connector: Connector) -> None:

@@ -31,9 +31,11 @@ def say(text: str) -> None:
     print(f"setup: {text}", flush=True)
 
 
-def run(command: list[str], what: str) -> None:
+def run(command: list[str], what: str, env: dict[str, str] | None = None) -> None:
     """Runs a command quietly; its output is shown only when it fails."""
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode != 0:
         raise SetupError(f"{what} failed with status {done.returncode}:\n{done.stdout.strip()[-4000:]}")
 
@@ -96,8 +98,8 @@ def environment(folder: Path, lock: Path, *, workspace: bool = False) -> None:
     if not (folder / "bin" / "python").exists():
         make_venv(folder)
     python = str(folder / "bin" / "python")
-    sync = [program, "pip", "sync", "--quiet", "--python", python, "--require-hashes", "--only-binary", ":all:"]
-    run([*sync, str(lock)], f"installing {lock.name}")
+    sync = [program, "pip", "sync", "--quiet", "--compile-bytecode", "--python", python, "--require-hashes"]
+    run([*sync, "--only-binary", ":all:", str(lock)], f"installing {lock.name}")
     if workspace:
         install = [program, "pip", "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation"]
         run(
@@ -129,6 +131,22 @@ def warning_lists() -> None:
     (stamp_file / ".waggle-stamp").write_text(stamp)
 
 
+def web_pages() -> None:
+    """The built pages. Without them the APIs run all the same, so a failure is said and does not end the set-up, except in CI."""
+    import pages  # type: ignore[import-not-found]  # beside this file: the package is not installed yet
+
+    try:
+        node = pages.system_node()
+        if node is None:
+            environment(ROOT / ".venvs" / "web", ROOT / "requirements" / "web.txt")
+            node = pages.wheel_node(ROOT / ".venvs" / "web")
+        pages.build(ROOT, node, run, say)
+    except SetupError as error:
+        if os.environ.get("CI"):
+            raise
+        say(f"the pages are not built, the services run without them; `make web` tries again. {error}")
+
+
 def setup(*, dev: bool) -> None:
     require_python()
     main_environment(dev=dev)
@@ -138,6 +156,7 @@ def setup(*, dev: bool) -> None:
     if dev:
         for name in CLIENTS:
             environment(ROOT / ".venvs" / f"client-{name}", ROOT / "requirements" / f"client-{name}.txt")
+    web_pages()
 
 
 def main() -> int:

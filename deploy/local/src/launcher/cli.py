@@ -109,6 +109,7 @@ def demo() -> int:
     from launcher.demo import story
 
     home = Path(os.environ.get("WAGGLE_HOME") or tempfile.mkdtemp(prefix="waggle-demo-"))
+    os.environ.setdefault("MISP_CONNECTOR_FEED_FOLDERS", str(story.DEMO))
     running = Running(read({**os.environ, "WAGGLE_HOME": str(home)}), split=False)
     stop_on_signals(running)
     try:

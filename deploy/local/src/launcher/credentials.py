@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import secrets
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -55,22 +56,26 @@ def credentials(settings: Settings) -> tuple[dict[str, Any], list[str]]:
     return result, shown
 
 
-def service_secrets(settings: Settings) -> dict[str, str]:
+def service_secrets(settings: Settings) -> Secrets:
     """One secret per name, made on first use: `secrets["hive_app"]` and the like."""
-    return _Secrets(settings.home / "secrets.json")
+    return Secrets(settings.home / "secrets.json")
 
 
-class _Secrets(dict[str, str]):
+class Secrets(dict[str, str]):
     """A dictionary that makes a missing entry and keeps it in its file. Names that end in `_key32` are 32 bytes in base64."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(read_json(path))
         self._path = path
+        self._lock = threading.Lock()
 
     def __missing__(self, name: str) -> str:
-        if name.endswith("_key32"):
-            self[name] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        else:
-            self[name] = secrets.token_urlsafe(24)
-        write_private(self._path, dict(self))
+        with self._lock:
+            if name not in self:  # another thread may have made it meanwhile
+                made = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+                self.keep(name, made if name.endswith("_key32") else secrets.token_urlsafe(24))
         return self[name]
+
+    def keep(self, name: str, value: str) -> None:
+        self[name] = value
+        write_private(self._path, dict(self))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -105,7 +106,7 @@ class Platform:
 
     def _base_env(self) -> dict[str, str]:
         env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        return {**env, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", "")}
+        return {**env, "PYTHONUNBUFFERED": "1"}
 
     def url(self, service: str) -> str:
         host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host
@@ -150,6 +151,9 @@ class Platform:
             env["BUS_DATABASE_URL"] = self.bus_url(f"bus_{DATABASES[service]}")
         if service == "cortex":
             env |= self._cortex_env()
+        if service == "misp-connector":
+            # the demo's feed lies in a folder, and it is set over REST as a person would
+            env.setdefault("MISP_CONNECTOR_FEED_FOLDERS", str(ROOT / "deploy" / "local" / "demo" / "feed"))
         return env
 
     def _cortex_env(self) -> dict[str, str]:
@@ -172,13 +176,11 @@ class Platform:
 
     def _make_signing_keys(self) -> None:
         request = {s: self.secrets.get(f"signing_{s}", "") for s in DATABASES}
-        made = json.loads(
-            self._run("making keys", [sys.executable, "-m", "waggle.messaging.keys"], self._base_env(), stdin=request)
-        )
+        command = [sys.executable, "-m", "waggle.messaging.setup", "keys"]
+        made = json.loads(self._run("making keys", command, self._base_env(), stdin=request))
         for service, pair in made.items():
             if self.secrets.get(f"signing_{service}") != pair["private"]:
-                self.secrets[f"signing_{service}"] = pair["private"]
-                kept.write_private(self.settings.home / "secrets.json", dict(self.secrets))
+                self.secrets.keep(f"signing_{service}", pair["private"])
             self.public_keys[service] = pair["public"]
 
     def _install_bus(self) -> None:
@@ -189,12 +191,27 @@ class Platform:
         self._run("making the bus", command, self._base_env(), stdin=request)
 
     def _migrate_and_seed(self, service: str) -> None:
-        program = _program(service)
-        env = self.env(service, owner=True)
+        """Once per version of the service and of what is seeded; always where the database is somebody else's."""
         for part in ("blobs", "jobs"):
             (self.settings.home / service / part).mkdir(parents=True, exist_ok=True)
+        stamp = self.settings.home / service / "prepared"
+        wanted = self._preparation(service)
+        if service not in self.settings.database_urls and stamp.is_file() and stamp.read_text() == wanted:
+            return
+        program = _program(service)
+        env = self.env(service, owner=True)
         self._run(f"migrating {service}'s database", [program, "migrate"], env)
         self._run(f"seeding {service}", [program, "seed", "--json", "-"], env, stdin=self._seed(service))
+        stamp.write_text(wanted)
+
+    def _preparation(self, service: str) -> str:
+        """A digest of all that migration and seed depend on."""
+        total = hashlib.sha256(json.dumps([self._seed(service), self.login_url(service, "app")], sort_keys=True).encode())
+        folder = ROOT / "services" / service
+        for path in sorted([*folder.rglob("*.py"), *folder.rglob("*.sql"), *(ROOT / "analyzers").glob("*/*.json")]):
+            if "tests" not in path.parts:
+                total.update(path.read_bytes())
+        return total.hexdigest()
 
     def _seed(self, service: str) -> dict[str, Any]:
         own = self.credentials[service]

@@ -24,6 +24,7 @@ import hive.status
 import hive.stream.routes
 import hive.tasks.routes
 import hive.templates.routes
+from hive.identity.authentication import SESSION_COOKIE
 from hive.platform import build
 from hive.settings import Settings
 from hive.stream.service import Wakes
@@ -33,6 +34,11 @@ from hive.work import working
 from waggle.messaging import Bus
 from waggle.web import create_app, ui
 
+SECURITY = {
+    "key": {"type": "http", "scheme": "bearer", "description": "an API key"},
+    "basic": {"type": "http", "scheme": "basic", "description": "login and password"},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description": "what a log-in sets"},
+}
 ROUTERS = [
     hive.status.router,
     hive.identity.sessions.router,
@@ -83,7 +89,7 @@ def make_app(settings: Settings, bus: Bus | None) -> FastAPI:
 
 
 def _describe_uploads(app: FastAPI) -> None:
-    """The OpenAPI document gains the models of bodies that are read by hand; made on first request."""
+    """The OpenAPI document gains the models of bodies that are read by hand, and the ways to log in; made on first request."""
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -91,6 +97,8 @@ def _describe_uploads(app: FastAPI) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         for name, schema in described_models().items():
             schemas.setdefault(name, schema)
+        document["components"]["securitySchemes"] = SECURITY
+        document["security"] = [{name: []} for name in SECURITY]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

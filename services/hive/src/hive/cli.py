@@ -47,7 +47,7 @@ def serve(arguments: argparse.Namespace) -> None:
     app = make_app(settings(), bus)
     uvicorn.run(
         app, host=arguments.host, port=arguments.port, loop="uvloop", http="httptools", access_log=False, log_config=None,
-        timeout_graceful_shutdown=10, forwarded_allow_ips=arguments.trusted_proxies, server_header=False,
+        timeout_graceful_shutdown=3, forwarded_allow_ips=arguments.trusted_proxies, server_header=False,
     )  # fmt: skip
 
 

@@ -1,10 +1,11 @@
-"""misp-connector serve | work | migrate | seed"""
+"""misp-connector serve | work | migrate | seed | openapi"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -24,13 +25,19 @@ from waggle.db.migrate import Roles, upgrade
 from waggle.errors import WaggleError
 from waggle.observability import configure_logs
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+PACKAGED = Path(__file__).resolve().parent / "migrations"
+MIGRATIONS = PACKAGED if PACKAGED.exists() else Path(__file__).resolve().parents[2] / "migrations"
+"""Inside an installed package, or beside the sources."""
+
 DRAIN_SECONDS = 10
 
 
 def main() -> None:
     arguments = _parser().parse_args()
     configure_logs("misp-connector", arguments.log_level)
+    if arguments.command == "openapi":
+        print(json.dumps(make_app(Settings.model_construct(metrics_token=None), bus=None).openapi(), indent=2))
+        return
     try:
         settings = Settings()  # pydantic reads the environment
         asyncio.run(_command(arguments, settings))
@@ -50,9 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="API, poller, consumers and relay on one loop")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=9002)
+    serve.add_argument("--trusted-proxies", default="127.0.0.1", help="addresses whose X-Forwarded-For is believed")
     serve.add_argument("--api-only", action="store_true", help="answer requests only; `work` runs elsewhere")
     commands.add_parser("work", help="poller, consumers and relay without the API")
     commands.add_parser("migrate", help="bring the database to the newest version, as its owner")
+    commands.add_parser("openapi", help="print the OpenAPI document; needs no settings and no database")
     seed = commands.add_parser("seed", help="set the first key and instances; doing it again changes nothing")
     seed.add_argument("--json", required=True, metavar="FILE", help="- for standard input")
     return parser
@@ -115,6 +124,8 @@ async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
             port=arguments.port,
             log_config=None,
             access_log=False,
+            server_header=False,
+            forwarded_allow_ips=arguments.trusted_proxies,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
     )

@@ -125,6 +125,13 @@ class Story:
         check(not failed, f"jobs failed: {failed}")
         return f"{len(ended)} jobs ended in {time.monotonic() - began:.1f} s"
 
+    def job(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The job with its report, which lists leave out."""
+        return dict(self.hive.get(f"/api/connector/cortex/job/{job['_id']}"))
+
+    def reason(self, job: dict[str, Any]) -> str:
+        return str((self.job(job).get("report") or {}).get("errorMessage"))
+
     def ended(self, ids: set[str]) -> list[dict[str, Any]]:
         jobs = [job for job in self.hive.query({"_name": "listJob"}) if job["_id"] in ids]
         done = [job for job in jobs if job["status"] in ("Success", "Failure")]
@@ -142,7 +149,7 @@ class Story:
                 ]
         check(len(lines) >= 9, f"expected 9 verdict lines or more, got {lines}")
         mail = next(j for j in self.hive.query({"_name": "listJob"}) if j["analyzerName"].startswith("EmailMessage"))
-        report = mail["report"]["full"]
+        report = self.job(mail)["report"]["full"]
         check(report["subject"] == "Your salary statement needs your confirmation", f"unexpected report: {report}")
         shown = {k: report[k] for k in ("subject", "from", "reply_to", "authentication", "oddities", "attachments")}
         return "\n".join(lines) + "\n" + json.dumps(shown, indent=2)
@@ -155,7 +162,7 @@ class Story:
         order = {"analyzerId": worker["id"], "cortexId": CORTEX_INSTANCE, "artifactId": made["_id"]}
         job = self.hive.post("/api/connector/cortex/job", order)
         ended = wait_for("the end of the RED job", lambda: self.ended({job["_id"]}))[0]
-        reason = str((ended.get("report") or {}).get("errorMessage"))
+        reason = self.reason(ended)
         check(ended["status"] == "Failure" and "TLP" in reason, f"expected a refusal, got {ended}")
         return f"{worker['name']}: {ended['status']}: {reason}"
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from waggle.errors import BadRequest, InvalidFields, Unavailable, WaggleError
+from waggle.errors import BadRequest, CreateError, InvalidFields, Unavailable, WaggleError
 from waggle.web.answers import JsonResponse
 
 log = structlog.get_logger(__name__)
@@ -63,6 +63,10 @@ def database_failure(error: BaseException) -> WaggleError | None:
         return BadRequest("a text holds a character that cannot be stored (NUL)")
     if state[:2] == "22":
         return BadRequest("a value is out of range or of the wrong form")
+    if state == "23505":
+        return CreateError("an object of that name exists already")
+    if state == "23503":
+        return BadRequest("it refers to something that does not exist, or is referred to itself")
     if state == "57014":
         return BadRequest("the search took too long; narrow it", type="SearchError")
     if state[:2] in UNAVAILABLE or state in RETRYABLE:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.alerts import service
@@ -117,5 +117,4 @@ async def _remove(session: AsyncSession, caller: Caller, alert: Alert, gone: Seq
     ids = [one.id for one in gone]
     await record_observables(session, caller, action="delete", ids=ids, root=Root("alert", alert.id))
     await session.execute(delete(Observable).where(Observable.id.in_(ids)))
-    alert.observable_count -= len(ids)
-    await session.flush()
+    await session.execute(update(Alert).where(Alert.id == alert.id).values(observable_count=Alert.observable_count - len(ids)))

@@ -112,7 +112,7 @@ async def request_job(
         org_id=observable.org_id, observable_id=observable.id, case_id=observable.case_id, alert_id=observable.alert_id,
         server=server.name if server else server_name or "", worker_id=worker.worker_id if worker else worker_id,
         worker_name=worker.name if worker else worker_id, status="Waiting", parameters=parameters, operations=[],
-        definition=f"{worker.name}_{worker.version}".replace(".", "_") if worker else worker_id,
+        definition=_definition(worker) if worker else worker_id,
         start_date=now, created_at=now, created_by=caller.login,
     )  # fmt: skip
     refusal = _refusal(observable, worker, server, worker_id, server_name)
@@ -130,6 +130,12 @@ async def request_job(
         await backends[server.kind].submit(session, caller, job, observable, message=message)
     await session.refresh(job)
     return job
+
+
+def _definition(worker: Worker) -> str:
+    """The flavor's id, `Name_1_0`; workers are usually named after it."""
+    version = f"_{worker.version}".replace(".", "_")
+    return worker.name if worker.name.endswith(version) else f"{worker.name}{version}"
 
 
 async def _server(session: AsyncSession, caller: Caller, name: str | None) -> CortexServer | None:

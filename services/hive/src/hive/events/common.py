@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from hive.analysis.reports import storable
 from hive.identity.caller import Caller, platform_caller
 from hive.neighbours import fetch_data
 from hive.platform import Hive
@@ -25,15 +26,22 @@ async def message_of(hive: Hive, delivery: Delivery, kind: type[M]) -> M:
     if delivery.message is not None:
         if not isinstance(delivery.message, kind):
             raise Poison(f"a {kind.type} was expected")
-        return delivery.message
+        return _storable(delivery.message)
     reference = delivery.envelope.data_ref
     if reference is None:
         raise Poison("the envelope has no data")
     body = await fetch_data(hive, str(reference.url), sha256=reference.sha256, size=reference.size)
     try:
-        return kind.model_validate_json(body)
+        return _storable(kind.model_validate_json(body))
     except ValidationError as error:
         raise Poison(f"invalid {kind.type}: {error.errors(include_url=False)[0]['msg']}") from error
+
+
+def _storable(message: M) -> M:
+    """The message without NUL characters, which no text column holds; nearly always the message itself."""
+    if "\\u0000" not in message.model_dump_json():
+        return message
+    return type(message).model_validate(storable(message.model_dump(mode="json", by_alias=True)))
 
 
 async def caller_for(hive: Hive, envelope: Envelope) -> Caller:

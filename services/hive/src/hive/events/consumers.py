@@ -8,7 +8,8 @@ from hive.events.alerts import on_alert
 from hive.events.analysis import on_analysis
 from hive.events.misp import on_misp
 from hive.platform import Hive
-from waggle.messaging import Bus, Delivery
+from waggle.errors import Unavailable, WaggleError
+from waggle.messaging import Bus, Delivery, Poison
 from waggle.messaging.rights import HIVE_ALERTS, HIVE_ANALYSIS, HIVE_MISP
 
 Handled = Callable[[Hive, Delivery], Awaitable[None]]
@@ -21,6 +22,12 @@ async def subscribe(hive: Hive, bus: Bus) -> None:
 
 def _bound(hive: Hive, handler: Handled) -> Callable[[Delivery], Awaitable[None]]:
     async def handle(delivery: Delivery) -> None:
-        await handler(hive, delivery)
+        """What a rule refuses is refused for good: another try would be refused alike."""
+        try:
+            await handler(hive, delivery)
+        except Unavailable:
+            raise
+        except WaggleError as error:
+            raise Poison(f"{error.type}: {error.message}") from error
 
     return handle

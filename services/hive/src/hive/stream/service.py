@@ -33,6 +33,13 @@ AFTER = text(
 )
 
 
+# Asked before every batch: a stream lives long, and a right may be taken away meanwhile (threats S13).
+STILL_MEMBER = text(
+    "SELECT EXISTS (SELECT FROM memberships m JOIN users u ON u.id = m.user_id"
+    " WHERE m.user_id = :user AND m.org_id = :org AND NOT u.locked)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     txid: int
@@ -79,13 +86,16 @@ class Wakes:
             event.set()
 
     async def follow(self, hive: Hive, caller: Caller, position: Position | None) -> AsyncIterator[ServerEvent]:
-        """Changes from `position` (None: from now) on, until the connection ends."""
+        """Changes from `position` (None: from now) on, until the connection ends or the caller is no member any more."""
         event = asyncio.Event()
         self._events.add(event)
         try:
             while True:
                 event.clear()
                 async with hive.database.begin(caller.scope()) as session:
+                    who = {"user": caller.user_id, "org": caller.org_id}
+                    if caller.user_id and not await session.scalar(STILL_MEMBER, who):
+                        return
                     if position is None:
                         position = await newest(session)
                     found = await after(session, caller, position)

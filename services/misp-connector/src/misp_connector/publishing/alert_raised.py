@@ -114,10 +114,10 @@ def _observable(observable: Observable, claims_url: str) -> dict[str, Any]:
 def _origin(origin: Origin) -> dict[str, Any]:
     return {
         "instance": origin.instance,
+        "event": origin.event_uuid,
         "event_id": origin.event_id,
-        "event_uuid": origin.event_uuid,
-        "attribute_uuid": origin.attribute_uuids[0],
-        "attribute_uuids": list(origin.attribute_uuids),
-        "object_uuid": origin.object_uuid,
+        "attribute": origin.attribute_uuids[0],
+        "attributes": list(origin.attribute_uuids),
+        "object": origin.object_uuid,
         "timestamp": origin.timestamp,
     }
