@@ -170,4 +170,4 @@ class TestDockerfiles:
         text = file.read_text()
         assert "\nUSER 10001:10001\n" in text[text.index(" AS service") :]
         assert text.count("--require-hashes --only-binary :all:") == text.count("-r /requirements/") + text.count("pip sync")
-        assert "--no-deps --no-build-isolation" in text
+        assert "--no-deps --no-sources --no-build-isolation" in text
