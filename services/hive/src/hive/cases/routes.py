@@ -71,23 +71,28 @@ async def create_task(reference: Reference, given: InputTask, acting: MayTask) -
         return answer(task_out(task), 201)
 
 
-Protect = Annotated[bool, Query(description="defanged: nothing opens by accident")]
+Protected = Annotated[bool, Query(description="defanged: nothing opens by accident")]
 OnlyIocs = Annotated[bool, Query(description="only confirmed indicators")]
 
 
 @router.get(
-    "/{reference}/observable/_export",
+    "/{reference}/observable/export",
     responses={200: {"content": {"text/csv": {}, "text/plain": {}}, "description": "one line per observable"}},
 )
 async def export_observables(
-    reference: Reference, acting: Member, format: Format = "csv", protect: Protect = True, ioc: OnlyIocs = False
+    reference: Reference, acting: Member, format: Format = "csv", protected: Protected = True, ioc: OnlyIocs = False
 ) -> Response:
     """The case's observables as text; `ioc=true` leaves out what is not a confirmed indicator."""
+    return await export_answer(acting, reference, format, protected=protected, only_iocs=ioc)
+
+
+async def export_answer(acting: Acting, reference: str, format: Format, *, protected: bool, only_iocs: bool) -> Response:
+    """The download behind the export routes of both APIs."""
     async with acting.read() as session:
         case = await find(session, reference)
         statement = select(Observable).where(Observable.case_id == case.id).order_by(Observable.id)
-        rows = list(await session.scalars(statement.where(Observable.ioc) if ioc else statement))
+        rows = list(await session.scalars(statement.where(Observable.ioc) if only_iocs else statement))
     name = disposition(f"case-{case.number}-observables.{'csv' if format == 'csv' else 'txt'}")
     headers = {**DOWNLOAD_HEADERS, "Content-Disposition": name}
-    body = exported(rows, format, protect=protect)
+    body = exported(rows, format, protect=protected)
     return Response(body, media_type=f"{MEDIA_TYPES[format]}; charset=utf-8", headers=headers)

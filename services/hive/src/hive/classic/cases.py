@@ -14,6 +14,7 @@ from hive.cases import service
 from hive.cases.edits import assignee_of
 from hive.cases.lookup import find
 from hive.cases.models import Case
+from hive.cases.routes import export_answer
 from hive.cases.service import CaseChanges, CaseDraft
 from hive.catalogue import Catalogue
 from hive.classic import observables as artifacts
@@ -25,6 +26,7 @@ from hive.classic.reading import Body, reference
 from hive.classic.search import search
 from hive.identity.permissions import Permission
 from hive.observables import service as observables
+from hive.observables.export import Format
 from hive.observables.uploads import stored_parts
 from hive.tasks import service as tasks
 from hive.tasks.models import Log, Task
@@ -295,6 +297,11 @@ def _observable_routes(router: APIRouter) -> None:
             row = await observables.find(session, reference(artifact_id), for_update=True)
             await observables.change(session, acting.caller, row, artifacts.changes_of(body, row), catalogue)
             return answer(observable_out(row))
+
+    @router.get("/case/{case_id}/artifact/_export")
+    async def export(case_id: str, acting: Member, format: Format = "csv", protect: bool = True) -> Response:
+        """Our extension of the classic API; TheHive has it in its pages only."""
+        return await export_answer(acting, reference(case_id), format, protected=protect, only_iocs=False)
 
     @router.post("/case/{case_id}/artifact", status_code=201, openapi_extra=classic_body())
     async def add_artifact(case_id: str, request: Request, acting: MayAlert) -> Response:
