@@ -3,13 +3,21 @@ PYTHON ?= python3
 BOOTSTRAP = $(PYTHON) deploy/local/src/launcher/bootstrap.py
 BIN = .venv/bin
 
-.PHONY: setup setup-dev lint format lock test
+.PHONY: demo run setup setup-dev web lint format lock openapi test soak check-bare
+
+demo: setup
+	@$(BIN)/waggle demo
+
+run: setup
+	@exec $(BIN)/waggle up
 
 setup:
 	@$(BOOTSTRAP)
 
 setup-dev:
 	@$(BOOTSTRAP) --dev
+
+web: setup
 
 lint: setup-dev
 	$(BIN)/ruff check .
@@ -27,3 +35,12 @@ lock: setup-dev
 
 test: setup-dev
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+soak: setup-dev
+	$(BIN)/pytest -m soak
+
+openapi: setup-dev
+	$(BIN)/python tools/openapi.py
+
+check-bare:
+	tools/check_bare.sh

@@ -223,20 +223,18 @@ report = {"success": True, "full": {}, "artifacts": found}
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(
-        "changes, reason",
-        [
+    async def test_each_comes_back_as_a_failure_with_the_reason(self, hive: Hive) -> None:
+        cases: list[Any] = [
             ({"organisation": "strangers"}, "may not use this Cortex for the organisation strangers"),
             ({"organisation": None}, "may not use this Cortex for the organisation (none)"),
             ({"name": "Nothing_1_0"}, "worker Nothing_1_0 not found"),
             ({"worker_id": "x"}, "worker x not found"),
             ({"kind": "responder"}, "worker Echo_1_0 not found"),
-        ],
-    )
-    async def test_each_comes_back_as_a_failure_with_the_reason(self, hive: Hive, changes: dict[str, Any], reason: str) -> None:
-        await hive.ask("~no", **changes)
-        result = await hive.result("~no")
-        assert result.status == "Failure" and reason in result.error_message and result.cortex_job_id is None
+        ]
+        for changes, reason in cases:
+            await hive.ask(f"~{reason}", **changes)
+            result = await hive.result(f"~{reason}")
+            assert result.status == "Failure" and reason in result.error_message and result.cortex_job_id is None
 
     async def test_a_marking_over_the_limit_is_refused_with_cortexutils_text(self, api: Any, hive: Hive) -> None:
         worker = (await api.admin.get("/api/analyzer")).json()[0]["id"]
@@ -247,21 +245,26 @@ class TestRefusals:
             result = await hive.result(f"~{word}")
             assert (result.status, result.error_message) == ("Failure", "TLP is higher than allowed.")
 
-    @pytest.mark.parametrize(
-        "change, reason",
-        [
+    async def test_a_file_that_cannot_be_fetched(self, hive: Hive, neighbour: str) -> None:
+        sha256 = hashlib.sha256(CANARY).hexdigest()
+        cases: list[Any] = [
             ({"url": "http://127.0.0.1:1/x"}, "no key for http://127.0.0.1:1: name it in CORTEX_NEIGHBOUR_KEYS"),
             ({"url": "http://169.254.169.254/latest"}, "no key for"),
             ({"sha256": "00" * 32}, "its hash differs"),
             ({"size": 2**40}, "over the limit"),
-        ],
-    )
-    async def test_a_file_that_cannot_be_fetched(self, hive: Hive, neighbour: str, change: dict[str, Any], reason: str) -> None:
-        sha256 = hashlib.sha256(CANARY).hexdigest()
-        file = {"name": "a", "content_type": "text/plain", "size": 10, "sha256": sha256, "url": f"{neighbour}/{sha256}", **change}
-        await hive.ask("~f", data_type="file", file=file)
-        result = await hive.result("~f")
-        assert result.status == "Failure" and reason in result.error_message
+        ]
+        for change, reason in cases:
+            file = {
+                "name": "a",
+                "content_type": "text/plain",
+                "size": 10,
+                "sha256": sha256,
+                "url": f"{neighbour}/{sha256}",
+                **change,
+            }
+            await hive.ask(f"~{reason}", data_type="file", file=file)
+            result = await hive.result(f"~{reason}")
+            assert result.status == "Failure" and reason in result.error_message
 
     async def test_a_locked_user_serves_nobody(self, api: Any, hive: Hive) -> None:
         await api.bench.owner.execute("UPDATE users SET status = 'Locked' WHERE login = 'admin@lab'")

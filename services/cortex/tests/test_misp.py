@@ -104,9 +104,8 @@ async def test_failures_are_errors_with_status_200(api: Any) -> None:
     assert unknown.status_code == 404
 
 
-@pytest.mark.parametrize(
-    "body, text",
-    [
+async def test_what_is_no_question_is_400(api: Any) -> None:
+    cases: list[Any] = [
         ({}, "Module parameter is not present in request"),
         ({"module": 3}, "Module parameter is not present in request"),
         ({"module": "Echo_1_0", "event_id": "1"}, "Request doesn't contain data to analyze"),
@@ -115,11 +114,10 @@ async def test_failures_are_errors_with_status_200(api: Any) -> None:
         ({"module": "Echo_1_0", "attachment": "a.txt", "data": "%%%"}, "data is not base64"),
         ({"module": "Echo_1_0", "malware-sample": "a|b", "data": "AAAA"}, "ZIP cannot be opened"),
         ([], "the body must be a JSON object"),
-    ],
-)
-async def test_what_is_no_question_is_400(api: Any, body: Any, text: str) -> None:
-    answer = await api.admin.post("/query", json=body)
-    assert answer.status_code == 400 and text in answer.json()["message"]
+    ]
+    for body, text in cases:
+        answer = await api.admin.post("/query", json=body)
+        assert answer.status_code == 400 and text in answer.json()["message"]
 
 
 class TestTypes:

@@ -180,37 +180,40 @@ text = '''{"success": true, "full": {"nul": "a\\u0000b", "lone": "\\ud800",
         assert row["status"] == "Success", row["error_message"]
 
 
+BAD: list[tuple[str, list[str]]] = [
+    ("import sys; print('going down'); sys.exit(3)", ["ended with status 3 and wrote no output.json", "going down"]),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", ["was killed by SIGSEGV", "no output.json"]),
+    ("", ["ended with status 0 and wrote no output.json"]),
+    ("import not_installed_at_all", ["module not_installed_at_all is missing", "requirements of Bad3"]),
+    (WRITE + '(job / "output/output.json").write_text("{rubbish")', ["Invalid output: output.json is not JSON"]),
+    (WRITE + '(job / "output/output.json").write_text("[1]")', ["Invalid output: output.json holds no JSON object"]),
+    (WRITE + '(job / "output/output.json").write_text("")', ["wrote no output.json"]),
+    (WRITE + '(job / "output/output.json").write_text("[" * 200000)', ["output.json is nested too deeply"]),
+    (WRITE + '(job / "output/output.json").write_bytes(b"\\xff\\xfe{")', ["Invalid output: output.json is not JSON"]),
+    (WRITE + "report(full=[1])", ["Invalid output: the field full is missing or not an object"]),
+    (WRITE + 'os.mkfifo(job / "output/output.json")', ["Invalid output: output.json is not a regular file"]),
+    (WRITE + 'os.symlink("/etc/passwd", job / "output/output.json")', ["Invalid output: output.json cannot be read"]),
+    (WRITE + 'report(full={"x": "y" * 2_000_000})', ["the limit is 1048576 (CORTEX_MAX_REPORT_MIB)"]),
+    (WRITE + 'report(success=False, errorMessage={"code": 7})', ['{"code": 7}']),
+    (WRITE + "report(success=False)", ["reported a failure without a message"]),
+    ("x = bytearray(3_000_000_000)", ["wrote no output.json", "CORTEX_JOB_MEMORY_MIB"]),
+]  # fmt: skip
+
+
 class TestBadAnalyzer:
-    @pytest.mark.parametrize(
-        "source, texts",
-        [
-            ("import sys; print('going down'); sys.exit(3)", ["ended with status 3 and wrote no output.json", "going down"]),
-            ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", ["was killed by SIGSEGV", "no output.json"]),
-            ("", ["ended with status 0 and wrote no output.json"]),
-            ("import not_installed_at_all", ["module not_installed_at_all is missing", "requirements of Test_1_0"]),
-            (WRITE + '(job / "output/output.json").write_text("{rubbish")', ["Invalid output: output.json is not JSON"]),
-            (WRITE + '(job / "output/output.json").write_text("[1]")', ["Invalid output: output.json holds no JSON object"]),
-            (WRITE + '(job / "output/output.json").write_text("")', ["wrote no output.json"]),
-            (WRITE + '(job / "output/output.json").write_text("[" * 200000)', ["output.json is nested too deeply"]),
-            (WRITE + '(job / "output/output.json").write_bytes(b"\\xff\\xfe{")', ["Invalid output: output.json is not JSON"]),
-            (WRITE + "report(full=[1])", ["Invalid output: the field full is missing or not an object"]),
-            (WRITE + 'os.mkfifo(job / "output/output.json")', ["Invalid output: output.json is not a regular file"]),
-            (WRITE + 'os.symlink("/etc/passwd", job / "output/output.json")', ["Invalid output: output.json cannot be read"]),
-            (WRITE + 'report(full={"x": "y" * 2_000_000})', ["the limit is 1048576 (CORTEX_MAX_REPORT_MIB)"]),
-            (WRITE + 'report(success=False, errorMessage={"code": 7})', ['{"code": 7}']),
-            (WRITE + "report(success=False)", ["reported a failure without a message"]),
-            ("x = bytearray(3_000_000_000)", ["wrote no output.json", "CORTEX_JOB_MEMORY_MIB"]),
-        ],
-    )  # fmt: skip
-    async def test_ends_as_failure_that_says_what_to_do(self, bench: Any, source: str, texts: list[str]) -> None:
-        job = await bench.submit(await bench.worker(bench.program("Bad", source)))
+    async def test_each_ends_as_failure_that_says_what_to_do(self, bench: Any) -> None:
+        jobs = []
+        for number, (source, texts) in enumerate(BAD):
+            name = f"Bad{number}"
+            jobs.append((await bench.submit(await bench.worker(bench.program(name, source), name=name)), texts))
         bench.start_runner(CORTEX_MAX_REPORT_MIB="1", CORTEX_JOB_MEMORY_MIB="512")
-        row = await bench.ended(job)
-        assert row["status"] == "Failure"
-        for text in texts:
-            assert text in row["error_message"]
-        assert row["reusable"] is False
-        assert row["input"]["data"] == "203.0.113.5"
+        for job, texts in jobs:
+            row = await bench.ended(job)
+            assert row["status"] == "Failure"
+            for text in texts:
+                assert text in row["error_message"]
+            assert row["reusable"] is False
+            assert row["input"]["data"] == "203.0.113.5"
 
     async def test_one_that_hangs_is_stopped_with_everything_it_started(self, bench: Any) -> None:
         command = bench.program(

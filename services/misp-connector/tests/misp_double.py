@@ -13,6 +13,7 @@ import gzip
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -74,6 +75,8 @@ class MispDouble:
     after: Callable[[Asked], None] | None = None
     """Called after each answer: a test changes the state between two pages here."""
     compressed: bool = False
+    certificate: Path | None = None
+    """PEM with certificate and key: then it speaks https."""
 
     def __enter__(self) -> MispDouble:
         double = self
@@ -83,6 +86,10 @@ class MispDouble:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # dropped connections are the point
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
@@ -93,7 +100,8 @@ class MispDouble:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}{self.prefix}"
+        scheme, host = ("https", "localhost") if self.certificate else ("http", "127.0.0.1")
+        return f"{scheme}://{host}:{self._server.server_port}{self.prefix}"
 
     def asked(self, path: str) -> list[Asked]:
         return [request for request in self.requests if re.search(path, request.path)]

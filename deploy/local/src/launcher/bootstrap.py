@@ -110,12 +110,13 @@ def environment(folder: Path, lock: Path, *, workspace: bool = False) -> None:
 
 
 def main_environment(*, dev: bool) -> None:
-    """`.venv`. The development lock holds all of the services' lock, so an up-to-date development environment serves both."""
+    """`.venv`. Once it is a development environment it stays one: the development lock holds all of the services' lock."""
     folder = ROOT / ".venv"
-    projects = [ROOT / member / "pyproject.toml" for member in MEMBERS]
-    if not dev and stamped(folder, digest([ROOT / "requirements" / "dev.txt", *projects])):
-        return
+    mark = folder / ".waggle-dev"
+    dev = dev or mark.exists()
     environment(folder, ROOT / "requirements" / ("dev.txt" if dev else "services.txt"), workspace=True)
+    if dev:
+        mark.touch()
 
 
 def warning_lists() -> None:

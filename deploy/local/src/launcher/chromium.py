@@ -46,7 +46,9 @@ def launch_options() -> dict[str, object]:
         except DebianError as error:
             raise ChromiumMissing(f"{INSTALL_HINT} ({error})") from error
         program = root / "usr/lib/chromium/chromium"
-        environment["LD_LIBRARY_PATH"] = ":".join(map(str, library_folders(root)))
+        folders = library_folders(root)
+        private = {library.parent for folder in folders for library in folder.glob("*/lib*.so*")}  # as pulseaudio's own
+        environment["LD_LIBRARY_PATH"] = ":".join(map(str, [*folders, *sorted(private)]))
         if (root / "etc/fonts").is_dir():
             environment["FONTCONFIG_SYSROOT"] = str(root)
     return {"executable_path": str(program), "args": QUIET, "env": environment}

@@ -28,7 +28,7 @@ from waggle.messaging.postgres import PostgresBus
 from waggle.messaging.postgres_schema import install
 from waggle.messaging.rabbit import RabbitBus
 from waggle.messaging.rabbit_topology import retry_queue
-from waggle.messaging.rights import PREFIXES, rabbit_definitions
+from waggle.messaging.rights import EXCHANGE, PREFIXES, rabbit_definitions
 
 HERE = Path(__file__).parent
 SERVICES: tuple[Service, ...] = ("hive", "cortex", "misp-connector")
@@ -206,11 +206,17 @@ class RabbitCarrier(_Carrier):
     def __init__(self, node: rabbitmq.Node) -> None:
         super().__init__()
         self._node = node
+        self._restarted = False
 
     async def clean(self) -> None:
         connection = await aio_pika.connect(self._node.url)
-        channel = await connection.channel()
+        channel = await (await connection.channel()).get_underlay_channel()
         for queue in self.queues:
+            if self._restarted:
+                # RabbitMQ 3.10 breaks when queues are deleted while their dead-letter workers come up after a restart.
+                for pattern in queue.patterns:
+                    await channel.queue_unbind(queue.name, EXCHANGE, pattern)
+                continue
             for name in [queue.name, queue.dead, *(retry_queue(queue, delay) for delay in LADDER)]:
                 await channel.queue_delete(name)
         await connection.close()
@@ -229,6 +235,7 @@ class RabbitCarrier(_Carrier):
         # Not in a thread: the node dies with the thread that started it.
         fresh = rabbitmq.start(folder, self._node.port, definitions=DEFINITIONS)
         self._node.broker, self._node.mapper = fresh.broker, fresh.mapper
+        self._restarted = True
 
     async def crash(self, queue: Queue, times: int) -> None:
         """One message, taken `times` times by a consumer whose channel closes without an answer."""

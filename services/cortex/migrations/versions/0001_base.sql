@@ -146,7 +146,6 @@ CREATE TABLE jobs (
   status text NOT NULL CHECK (status IN ('Waiting', 'InProgress', 'Success', 'Failure', 'Deleted')),
   data_type text NOT NULL,
   data text,                                -- a responder's is JSON text
-  data_key uuid,
   attachment_id bigint REFERENCES attachments,
   tlp text NOT NULL CHECK (tlp IN ('CLEAR', 'GREEN', 'AMBER', 'AMBER+STRICT', 'RED')),
   pap text NOT NULL CHECK (pap IN ('CLEAR', 'GREEN', 'AMBER', 'RED')),
@@ -169,7 +168,7 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_newest ON jobs (org_id, created_at DESC, id);
 CREATE INDEX jobs_by_status ON jobs (org_id, status, created_at DESC);
 CREATE INDEX jobs_by_worker ON jobs (org_id, worker_id, created_at DESC);
-CREATE INDEX jobs_by_data ON jobs (org_id, data_key) WHERE data_key IS NOT NULL;
+CREATE INDEX jobs_by_data ON jobs USING hash (data);   -- values may be longer than a B-tree entry
 CREATE INDEX jobs_by_attachment ON jobs (attachment_id) WHERE attachment_id IS NOT NULL;
 CREATE UNIQUE INDEX jobs_reusable ON jobs (org_id, cache_tag) WHERE reusable;
 

@@ -52,7 +52,7 @@ async def alerts(request: Request, actor: Annotated[Actor, require("read")]) -> 
     gone = (
         select(Worker.kind)
         .join(Definition, (Definition.kind == Worker.kind) & (Definition.id == Worker.definition_id))
-        .where(Definition.gone_at.is_not(None))
+        .where(Worker.org_id == actor.organisation, Definition.gone_at.is_not(None))
         .distinct()
     )
     async with engine_of(request).database.begin(actor.scope) as session:

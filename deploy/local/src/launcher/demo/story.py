@@ -184,7 +184,7 @@ class Story:
 
     def export(self) -> str:
         """The case's IOCs leave as defanged CSV"""
-        path = f"/api/v1/case/{self.case['_id']}/observable/export?format=csv&ioc=true&protected=true"
+        path = f"/api/v1/case/{self.case['_id']}/observable/_export?format=csv&ioc=true&protect=true"
         text = str(self.hive.get(path))
         check("payroll-acme[.]example" in text and "payroll-acme.example" not in text, f"not defanged: {text[:400]}")
         return text.strip()

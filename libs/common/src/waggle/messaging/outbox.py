@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from waggle.contracts.envelope import Envelope
 from waggle.messaging import inbox
 from waggle.messaging.bus import Bus, BusUnavailable, Unroutable, Unsendable
 from waggle.messaging.policy import encode
+from waggle.waiting import wait_at_most
 
 log = structlog.get_logger("waggle.messaging")
 
@@ -126,8 +126,7 @@ class Relay:
                     continue
                 if sent < BATCH:
                     await self._sweep(connection)
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                    await wait_at_most(self._wake, POLL_SECONDS)
         finally:
             # A pooled connection goes back without the lock and without the listener.
             if not connection.is_closed():

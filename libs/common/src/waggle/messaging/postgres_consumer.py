@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import structlog
 from waggle.messaging.bus import BusUnavailable, Handler, Queue
 from waggle.messaging.policy import Again, Dead, Done, Outcome, handle
 from waggle.messaging.signing import Keyring
+from waggle.waiting import wait_at_most
 
 log = structlog.get_logger("waggle.messaging")
 
@@ -120,8 +120,7 @@ class Consumer:
             self._held[item.id, item.lease] = item
             self._todo.put_nowait(item)
         if not claimed or len(claimed) < room:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+            await wait_at_most(self._wake, POLL_SECONDS)
 
     async def _claim(self, most: int) -> list[Claimed]:
         async with self._connection() as connection:

@@ -18,6 +18,7 @@ from waggle.contracts.envelope import Envelope
 from waggle.db import Database
 from waggle.db.notify import Notifier
 from waggle.messaging.outbox import enqueue
+from waggle.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)
 BATCH = 50
@@ -53,10 +54,7 @@ class Announcer:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError) as error:
                 log.warning("announcements_wait", error=str(error))
                 await asyncio.sleep(LOOK_EVERY)
-            try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY)
-            except TimeoutError:
-                continue
+            await wait_at_most(self._wake, LOOK_EVERY)
 
     async def once(self) -> int:
         """Handles one batch; how many announcements it had."""

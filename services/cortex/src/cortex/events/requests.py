@@ -114,7 +114,7 @@ class Consumer:
             ):
                 return
             try:
-                worker = await find_worker(session, kind=message.kind, worker_id=message.worker_id, name=message.name)
+                worker = await find_worker(session, actor, kind=message.kind, worker_id=message.worker_id, name=message.name)
                 run = await jobs.run(
                     session,
                     actor,
@@ -195,9 +195,9 @@ class Consumer:
                 return
             await links.forget(session, known)
             others = await links.requests_of(session, [known.job_id])
-            job = await jobs.get_job(session, job_id=known.job_id.hex)
+            job = await jobs.get_job(session, actor, job_id=known.job_id.hex)
             if not others and not known.from_cache and job.status not in ENDED:
-                await jobs.delete_job(session, job_id=known.job_id.hex, actor=actor)
+                await jobs.delete_job(session, actor, job_id=known.job_id.hex)
         for channel in ("job_deleted", "job_ended", "announcements"):
             self._engine.notifier.wake(channel)
 

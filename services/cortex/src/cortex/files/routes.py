@@ -48,7 +48,7 @@ async def download(request: Request, actor: Reader, file_id: str, name: str = ""
     engine = engine_of(request)
     chosen = _checked(name)
     async with engine.database.begin(actor.scope) as session:
-        file = await file_by_hash(session, sha256=file_id)
+        file = await file_by_hash(session, actor, sha256=file_id)
     headers = {**_disposition(chosen or file_id), "Content-Length": str(file.size)}
     return StreamingResponse(engine.blobs.open(file.sha256), media_type="application/octet-stream", headers=headers)
 
@@ -65,7 +65,7 @@ async def download_zipped(request: Request, actor: Reader, file_id: str, name: s
     engine = engine_of(request)
     chosen = _checked(name)
     async with engine.database.begin(actor.scope) as session:
-        file = await file_by_hash(session, sha256=file_id)
+        file = await file_by_hash(session, actor, sha256=file_id)
     folder = Path(await run_in_threadpool(tempfile.mkdtemp, prefix="cortex-zip-"))
     try:
         await engine.blobs.copy_to(file.sha256, folder / "content")

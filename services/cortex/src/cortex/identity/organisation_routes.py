@@ -15,8 +15,8 @@ from cortex.identity import service
 from cortex.identity.models import Organisation
 from cortex.identity.schemas import NewOrganisation, OrganisationChanges, ShownOrganisation, show_organisation
 from cortex.identity.search import find_organisations
-from cortex.search import SearchError
 from waggle.errors import NotFound
+from waggle.query import SearchError
 from waggle.web.answers import JsonResponse
 from waggle.web.paging import Page
 

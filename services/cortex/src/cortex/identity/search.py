@@ -9,49 +9,53 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cortex.identity.models import Organisation, User
-from cortex.search import Column, Register, search_ids
+from cortex.search import STAMPS, search_keys
+from waggle.query import Entity, Field, Relation
 from waggle.web.paging import Page
 
-STAMPS = {
-    "createdAt": Column("created_at", "number"),
-    "createdBy": Column("created_by"),
-    "updatedAt": Column("updated_at", "number"),
-    "updatedBy": Column("updated_by"),
-}
-ORGANISATIONS = Register(
-    table="organisations",
-    key="id",
-    columns={
-        "id": Column("id"),
-        "name": Column("id"),
-        "description": Column("description"),
-        "status": Column("status"),
-        **STAMPS,
-    },
-    order="id",
+ORGANISATIONS = Entity(
     kind="organization",
-)
-USERS = Register(
-    table="users",
-    key="login",
-    columns={
-        "id": Column("login"),
-        "login": Column("login"),
-        "name": Column("name"),
-        "status": Column("status"),
-        "organization": Column("org_id"),
-        "roles": Column("roles", "list"),
+    table="organisations",
+    org="id",
+    date="created_at",
+    texts=("name", "description"),
+    fields={
+        "_id": Field("{t}.id"),
+        "id": Field("{t}.id"),
+        "name": Field("{t}.id"),
+        "description": Field("{t}.description"),
+        "status": Field("{t}.status"),
         **STAMPS,
     },
-    order="name",
+)
+OF_ORGANISATION = {"organization": Relation(lambda: ORGANISATIONS, "{t}.org_id = {other}.id")}
+USERS = Entity(
     kind="user",
+    table="users",
+    id="login",
+    date="created_at",
+    texts=("id", "name"),
+    fields={
+        "_id": Field("{t}.login"),
+        "id": Field("{t}.login"),
+        "login": Field("{t}.login"),
+        "name": Field("{t}.name"),
+        "status": Field("{t}.status"),
+        "organization": Field("{t}.org_id"),
+        "roles": Field("{t}.roles", "list"),
+        **STAMPS,
+    },
+    parents=OF_ORGANISATION,
 )
 
 
 async def find_organisations(
     session: AsyncSession, *, query: Any, page: Page, order: Sequence[str]
 ) -> tuple[list[Organisation], int]:
-    keys, total = await search_ids(session, ORGANISATIONS, query=query, page=page, order=order)
+    """Of all organisations: only superadmins list them."""
+    keys, total = await search_keys(
+        session, ORGANISATIONS, organisation=None, query=query, page=page, order=order, usual_order="name"
+    )
     found = {o.id: o for o in await session.scalars(select(Organisation).where(Organisation.id.in_(keys)))}
     return [found[key] for key in keys], total
 
@@ -59,8 +63,9 @@ async def find_organisations(
 async def find_users(
     session: AsyncSession, *, organisation: str | None, query: Any, page: Page, order: Sequence[str]
 ) -> tuple[list[User], int]:
-    """Users of one organisation, or of all the caller may see."""
-    base, given = ("org_id = :organisation", {"organisation": organisation}) if organisation is not None else ("true", {})
-    keys, total = await search_ids(session, USERS, query=query, page=page, order=order, base=base, **given)
+    """Users of one organisation, or of all of them for superadmins."""
+    keys, total = await search_keys(
+        session, USERS, organisation=organisation, query=query, page=page, order=order, usual_order="name"
+    )
     found = {u.login: u for u in await session.scalars(select(User).where(User.login.in_(keys)))}
     return [found[key] for key in keys], total

@@ -63,10 +63,10 @@ async def organisation_statistics(session: AsyncSession, *, name: str) -> dict[s
 # Users ------------------------------------------------------------------------------------------------------------------
 
 
-async def get_user(session: AsyncSession, *, login: str) -> User:
-    """Raises NotFound, also for a user the caller may not see."""
+async def get_user(session: AsyncSession, actor: Actor, *, login: str) -> User:
+    """Raises NotFound, also for a user of another organisation, whom only superadmins see."""
     found = await session.get(User, login)
-    if found is None:
+    if found is None or (found.org_id != actor.organisation and not actor.holds("superadmin")):
         raise NotFound(f"user {login} not found")
     return found
 
@@ -115,7 +115,7 @@ async def create_user(
 
 async def update_user(session: AsyncSession, actor: Actor, *, login: str, changes: dict[str, Any]) -> User:
     """`changes` by column: name, roles, status, org_id, avatar, preferences. Raises Forbidden for what the actor may not."""
-    user = await get_user(session, login=login)
+    user = await get_user(session, actor, login=login)
     administers = actor.holds("superadmin") or (actor.holds("orgadmin") and user.org_id == actor.organisation)
     if login != actor.login and not administers:
         raise Forbidden(NOT_ALLOWED)
@@ -146,7 +146,7 @@ async def lock_user(session: AsyncSession, actor: Actor, *, login: str) -> None:
 
 async def administered_user(session: AsyncSession, actor: Actor, *, login: str, or_self: bool) -> User:
     """The user, if the actor may manage its credentials. Raises NotFound for users of other organisations, else Forbidden."""
-    user = await get_user(session, login=login)
+    user = await get_user(session, actor, login=login)
     if or_self and login == actor.login:
         return user
     if actor.holds("superadmin") or (actor.holds("orgadmin") and user.org_id == actor.organisation):
@@ -169,7 +169,7 @@ async def change_password(
     """One's own, with the present one. Raises Forbidden where that is wrong."""
     if login != actor.login:
         raise Forbidden("You can't change password of another user")
-    user = await get_user(session, login=login)
+    user = await get_user(session, actor, login=login)
     right = await passwords.verify(login=login, epoch=user.credentials_epoch, password=current, hashed=user.password_hash)
     if not right:
         raise Forbidden("Authentication failure")

@@ -43,7 +43,7 @@ SHOWN_USER: dict[int | str, dict[str, Any]] = {200: {"model": ShownUser}}
 async def current_user(request: Request, actor: AnyUser) -> Response:
     """The caller, with the preferences of its pages."""
     async with engine_of(request).database.begin(actor.scope) as session:
-        user = await service.get_user(session, login=actor.login)
+        user = await service.get_user(session, actor, login=actor.login)
         answer = await _shown_user(session, user)
     try:
         preferences = orjson.loads(user.preferences)
@@ -114,7 +114,7 @@ async def create_user(request: Request, actor: Administrator, given: Annotated[N
 @router.get("/user/{login}", responses=SHOWN_USER)
 async def get_user(request: Request, actor: Annotated[Actor, require("read", "superadmin")], login: str) -> Response:
     async with engine_of(request).database.begin(actor.scope) as session:
-        return shown(await _shown_user(session, await service.get_user(session, login=login)))
+        return shown(await _shown_user(session, await service.get_user(session, actor, login=login)))
 
 
 @router.patch("/user/{login}", openapi_extra=described(UserChanges), responses=SHOWN_USER)

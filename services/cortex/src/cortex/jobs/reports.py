@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cortex.acting import Actor
 from cortex.jobs.models import Artifact, Attachment, Blob, Job, Report
 from cortex.markings import TLP_NUMBERS
 from waggle.blobs import BlobMissing, BlobStore
@@ -43,14 +44,15 @@ def _stored(attachment: Attachment, blob: Blob) -> StoredFile:
     return StoredFile(attachment.name, attachment.content_type, blob.size, hashes[0], hashes)
 
 
-async def file_by_hash(session: AsyncSession, *, sha256: str) -> StoredFile:
+async def file_by_hash(session: AsyncSession, actor: Actor, *, sha256: str) -> StoredFile:
     """A file of the caller's organisation by its content's hash. Raises NotFound."""
     try:
         key = bytes.fromhex(sha256)
     except ValueError:
         raise NotFound(f"file {sha256} not found") from None
-    query = select(Attachment, Blob).join(Blob, Blob.sha256 == Attachment.sha256).where(Attachment.sha256 == key).limit(1)
-    row = (await session.execute(query)).first()
+    query = select(Attachment, Blob).join(Blob, Blob.sha256 == Attachment.sha256)
+    own = query.where(Attachment.org_id == actor.organisation, Attachment.sha256 == key).limit(1)
+    row = (await session.execute(own)).first()
     if row is None:
         raise NotFound(f"file {sha256} not found")
     return _stored(*row.tuple())

@@ -1,17 +1,16 @@
-"""What is asked of a worker, and how it is told from another request: cache tags and value keys."""
+"""What is asked of a worker, and how it is told from another request: cache tags."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import orjson
 
 from cortex.markings import TLP_NUMBERS
 from waggle.blobs import Blob
-from waggle.contracts.vocabulary import CASE_INSENSITIVE_TYPES, Pap, Tlp
+from waggle.contracts.vocabulary import Pap, Tlp
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,3 @@ def cache_tag(worker_id: str, request: RunRequest) -> bytes:
     parameters = orjson.dumps(request.parameters).decode()
     text = f"{worker_id}|{request.data_type}|{TLP_NUMBERS[request.tlp]}|{content}|{parameters}"
     return hashlib.md5(text.encode("utf-8", "replace"), usedforsecurity=False).digest()
-
-
-def value_key(data_type: str, data: str) -> UUID:
-    """The key jobs are searched by: the first half of the value's SHA-256, without regard to case where the type has none."""
-    value = data.lower() if data_type in CASE_INSENSITIVE_TYPES else data
-    return UUID(bytes=hashlib.sha256(value.encode("utf-8", "replace")).digest()[:16])

@@ -40,7 +40,7 @@ RUN_BODY["requestBody"]["content"]["multipart/form-data"] = {
 async def start(engine: Engine, actor: Actor, *, kind: str, worker_id: str, request: RunRequest) -> service.Run:
     """Makes or finds the job, and wakes the runners."""
     async with engine.database.begin(actor.scope) as session:
-        worker = await find_worker(session, kind=kind, worker_id=worker_id, name=None)
+        worker = await find_worker(session, actor, kind=kind, worker_id=worker_id, name=None)
         run = await service.run(
             session, actor, worker=worker, request=request, default_cache_minutes=engine.settings.job_cache_minutes
         )
@@ -68,7 +68,9 @@ def run_router(kind: str) -> APIRouter:
 
 async def _jobs(request: Request, actor: Actor, *, query: Any, page: Page, order: list[str], deleted: bool) -> Response:
     async with engine_of(request).database.begin(actor.scope) as session:
-        found, total = await find_jobs(session, query=query, page=page, order=order, deleted=deleted)
+        found, total = await find_jobs(
+            session, organisation=actor.organisation, query=query, page=page, order=order, deleted=deleted
+        )
         files = await files_of(session, (job.attachment_id for job in found))
     return listed([show_job(job, files, with_input=actor.holds("orgadmin")) for job in found], total)
 
@@ -94,14 +96,14 @@ async def search_jobs(request: Request, actor: Reader, given: Annotated[Search, 
 async def job_statuses(request: Request, actor: Reader, given: Annotated[JobIds, body(JobIds)]) -> Response:
     """The status of many jobs at once."""
     async with engine_of(request).database.begin(actor.scope) as session:
-        return JsonResponse(await service.statuses(session, job_ids=given.jobIds))
+        return JsonResponse(await service.statuses(session, actor, job_ids=given.jobIds))
 
 
 async def _shown(request: Request, actor: Actor, job_id: str, *, with_report: bool) -> ShownJob:
     engine = engine_of(request)
     full = actor.holds("orgadmin")
     async with engine.database.begin(actor.scope) as session:
-        job = await service.get_job(session, job_id=job_id)
+        job = await service.get_job(session, actor, job_id=job_id)
         files = await files_of(session, [job.attachment_id])
         report = await report_of(session, engine.blobs, job=job, with_input=full) if with_report else None
     return show_job(job, files, with_input=full, report=report)
@@ -129,7 +131,7 @@ async def wait_for_report(
     engine = engine_of(request)
     limit = duration.seconds(at_most)
     async with engine.database.begin(actor.scope) as session:
-        job = await service.get_job(session, job_id=job_id)
+        job = await service.get_job(session, actor, job_id=job_id)
     if job.status not in ENDED:
         await engine.watcher.wait(job.id, seconds=min(limit, engine.settings.longest_wait_seconds))
     return shown(await _shown(request, actor, job_id, with_report=True))
@@ -139,7 +141,7 @@ async def wait_for_report(
 async def get_artifacts(request: Request, actor: Reader, job_id: str, given: Annotated[Listing, body(Listing)]) -> Response:
     """What the report found."""
     async with engine_of(request).database.begin(actor.scope) as session:
-        job = await service.get_job(session, job_id=job_id)
+        job = await service.get_job(session, actor, job_id=job_id)
         found = await artifacts_of(session, job=job)
         files = await files_of(session, (a.attachment_id for a in found))
     return listed([show_artifact(a, job, files) for a in page_of(found, given.page)], len(found))
@@ -150,7 +152,7 @@ async def delete_job(request: Request, actor: Annotated[Actor, require("analyze"
     """Marks the job as deleted; a running one is stopped."""
     engine = engine_of(request)
     async with engine.database.begin(actor.scope) as session:
-        await service.delete_job(session, job_id=job_id, actor=actor)
+        await service.delete_job(session, actor, job_id=job_id)
     for channel in ("job_deleted", "job_ended", "announcements"):
         engine.notifier.wake(channel)
     return nothing()

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cortex.acting import Actor
 from cortex.jobs.models import Attachment, Job
 from cortex.jobs.models import Blob as BlobRow
-from cortex.jobs.requests import File, RunRequest, cache_tag, value_key
+from cortex.jobs.requests import File, RunRequest, cache_tag
 from cortex.workers.models import Worker
 from waggle.contracts.vocabulary import pap_word, stricter_pap, stricter_tlp, tlp_word
 from waggle.errors import NotFound, TooManyRequests
@@ -33,9 +33,9 @@ _EXPIRE = text(
     " AND (:force OR status IN ('Failure', 'Deleted') OR start_date < :oldest)"
 )
 _INSERT = text("""
-INSERT INTO jobs (id, org_id, worker_id, worker_name, definition_id, kind, status, data_type, data, data_key, attachment_id,
+INSERT INTO jobs (id, org_id, worker_id, worker_name, definition_id, kind, status, data_type, data, attachment_id,
   tlp, pap, message, label, parameters, cache_tag, reusable, end_date, error_message, input, priority, created_at, created_by)
-VALUES (:id, :org, :worker_id, :worker_name, :definition_id, :kind, :status, :data_type, :data, :data_key, :attachment_id,
+VALUES (:id, :org, :worker_id, :worker_name, :definition_id, :kind, :status, :data_type, :data, :attachment_id,
   :tlp, :pap, :message, :label, CAST(:parameters AS jsonb), :tag, :reusable, :end_date, :error, CAST(:input AS jsonb),
   :priority, :now, :login)
 ON CONFLICT (org_id, cache_tag) WHERE reusable DO UPDATE SET cache_tag = EXCLUDED.cache_tag
@@ -96,7 +96,7 @@ async def run(
     values = {
         "id": made, "org": worker.org_id, "worker_id": worker.id, "worker_name": worker.name, "kind": worker.kind,
         "definition_id": worker.definition_id, "status": "Failure" if refusal else "Waiting", "data_type": request.data_type,
-        "data": request.data, "data_key": None if request.data is None else value_key(request.data_type, request.data),
+        "data": request.data,
         "attachment_id": attachment_id, "tlp": request.tlp, "pap": request.pap, "message": request.message,
         "label": request.label, "parameters": orjson.dumps(request.parameters).decode(), "tag": tag, "reusable": reusable,
         "end_date": now if refusal else None, "error": refusal, "input": _input(request) if refusal else None,
@@ -114,20 +114,20 @@ async def run(
     return Run(await _load(session, made), from_cache=False)
 
 
-async def get_job(session: AsyncSession, *, job_id: str) -> Job:
+async def get_job(session: AsyncSession, actor: Actor, *, job_id: str) -> Job:
     """Raises NotFound, also for another organisation's."""
     try:
         found = await session.get(Job, UUID(hex=job_id)) if len(job_id) == 32 else None
     except ValueError:
         found = None
-    if found is None:
+    if found is None or found.org_id != actor.organisation:
         raise NotFound(f"job {job_id} not found")
     return found
 
 
-async def delete_job(session: AsyncSession, *, job_id: str, actor: Actor) -> None:
+async def delete_job(session: AsyncSession, actor: Actor, *, job_id: str) -> None:
     """Marks it Deleted. A running one is killed: after the commit, wake `job_deleted`."""
-    job = await get_job(session, job_id=job_id)
+    job = await get_job(session, actor, job_id=job_id)
     if job.status == "Deleted":
         return
     job.status, job.reusable = "Deleted", False
@@ -138,7 +138,7 @@ async def delete_job(session: AsyncSession, *, job_id: str, actor: Actor) -> Non
     await session.execute(text("INSERT INTO announcements (job_id, what) VALUES (:id, 'ended')"), {"id": job.id})
 
 
-async def statuses(session: AsyncSession, *, job_ids: list[str]) -> dict[str, str]:
+async def statuses(session: AsyncSession, actor: Actor, *, job_ids: list[str]) -> dict[str, str]:
     """Status by id; `NotFound` for what is not there or not the caller's."""
     known: dict[str, UUID] = {}
     for job_id in job_ids:
@@ -146,7 +146,7 @@ async def statuses(session: AsyncSession, *, job_ids: list[str]) -> dict[str, st
             known[job_id] = UUID(hex=job_id)
         except ValueError:
             continue
-    rows = await session.execute(select(Job.id, Job.status).where(Job.id.in_(known.values())))
+    rows = await session.execute(select(Job.id, Job.status).where(Job.org_id == actor.organisation, Job.id.in_(known.values())))
     found = dict(list(rows.tuples()))
     return {job_id: found.get(known[job_id], "NotFound") if job_id in known else "NotFound" for job_id in job_ids}
 

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from waggle.db import Database
+from waggle.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)
 LOOK_EVERY = 1.0
@@ -38,14 +39,11 @@ class JobWatcher:
             self._task = asyncio.create_task(self._watch())
         self._wake.set()
         try:
-            await asyncio.wait_for(event.wait(), seconds)
-        except TimeoutError:
-            return False
+            return await wait_at_most(event, seconds)
         finally:
             self._counts[job_id] -= 1
             if not self._counts[job_id]:
                 del self._counts[job_id], self._waiters[job_id]
-        return True
 
     async def _watch(self) -> None:
         while self._waiters:
@@ -57,10 +55,7 @@ class JobWatcher:
             except (OSError, asyncpg.PostgresError, SQLAlchemyError) as error:
                 log.warning("waiting_without_database", error=str(error))
                 await asyncio.sleep(LOOK_EVERY)
-            try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY)
-            except TimeoutError:
-                continue
+            await wait_at_most(self._wake, LOOK_EVERY)
 
     async def stop(self) -> None:
         if self._task is not None:

@@ -48,11 +48,11 @@ class ModuleList:
         until, modules = self._lists.get(actor.organisation, (0.0, []))
         if until < time.monotonic():
             async with self._database.begin(actor.scope) as session:
-                modules = await self._read(session)
+                modules = await self._read(session, actor.organisation)
             self._lists[actor.organisation] = time.monotonic() + KEEP_SECONDS, modules
         return modules
 
     @staticmethod
-    async def _read(session: AsyncSession) -> list[dict[str, Any]]:
-        query = select(Worker).where(Worker.kind == "analyzer").order_by(Worker.name)
+    async def _read(session: AsyncSession, organisation: str) -> list[dict[str, Any]]:
+        query = select(Worker).where(Worker.org_id == organisation, Worker.kind == "analyzer").order_by(Worker.name)
         return [_module(worker) for worker in await session.scalars(query)]

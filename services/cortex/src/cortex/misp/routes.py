@@ -53,7 +53,7 @@ async def ask(request: Request, actor: Annotated[Actor, require("analyze")]) -> 
     wanted = await _run_request(engine, question)
     try:
         async with engine.database.begin(actor.scope) as session:
-            worker = await find_worker(session, kind="analyzer", worker_id=None, name=question.module)
+            worker = await find_worker(session, actor, kind="analyzer", worker_id=None, name=question.module)
             run = await jobs.run(
                 session, actor, worker=worker, request=wanted, default_cache_minutes=engine.settings.job_cache_minutes
             )
@@ -65,7 +65,7 @@ async def ask(request: Request, actor: Annotated[Actor, require("analyze")]) -> 
     if run.job.status not in ENDED:
         await engine.watcher.wait(run.job.id, seconds=engine.settings.misp_wait_seconds)
     async with engine.database.begin(actor.scope) as session:
-        job = await jobs.get_job(session, job_id=run.job.id.hex)
+        job = await jobs.get_job(session, actor, job_id=run.job.id.hex)
         return JsonResponse(await query.answer(session, engine.blobs, job=job))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable
@@ -20,6 +19,7 @@ from cortex.runner.settings import RunnerSettings
 from cortex.runner.store import Store
 from waggle.blobs import open_store
 from waggle.security.secretbox import SecretBox
+from waggle.waiting import wait_at_most
 
 log = logging.getLogger(__name__)
 LOOK_EVERY = 1.0
@@ -61,8 +61,7 @@ class JobLoop:
                 self._look.clear()
                 if len(self._running) < self._concurrency and await self._take_one():
                     continue
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._look.wait(), LOOK_EVERY)
+                await wait_at_most(self._look, LOOK_EVERY)
             await self._drain()
         finally:
             for task in background:
@@ -122,8 +121,7 @@ class JobLoop:
 
     async def _beat(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._beat_now.wait(), self._beat_every)
+            await wait_at_most(self._beat_now, self._beat_every)
             self._beat_now.clear()
             jobs = list(self._running.values())
             if not jobs:

@@ -147,7 +147,8 @@ class ProcessRunner:
     async def _watch(self, process: asyncio.subprocess.Process, time_limit: float) -> bool:
         """Waits for the end; whether the time was up first."""
         try:
-            await asyncio.wait_for(process.wait(), time_limit)
+            async with asyncio.timeout(time_limit):
+                await process.wait()
         except TimeoutError:
             return True
         finally:
@@ -208,6 +209,7 @@ async def _end_group(process: asyncio.subprocess.Process) -> None:
     """TERM to the whole session's group, KILL to what is left of it after KILL_AFTER seconds."""
     if process.returncode is None and _signal_group(process.pid, signal.SIGTERM):
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), KILL_AFTER)
+            async with asyncio.timeout(KILL_AFTER):
+                await process.wait()
     _signal_group(process.pid, signal.SIGKILL)
     await process.wait()

@@ -37,7 +37,9 @@ BASE_CONFIG: dict[int | str, dict[str, Any]] = {200: {"model": ShownBaseConfig}}
 
 async def _workers(request: Request, actor: Actor, kind: str, *, query: Any, page: Page, order: list[str]) -> Response:
     async with engine_of(request).database.begin(actor.scope) as session:
-        found, total = await find_workers(session, kind=kind, query=query, page=page, order=order)
+        found, total = await find_workers(
+            session, organisation=actor.organisation, kind=kind, query=query, page=page, order=order
+        )
     return listed([show_worker(w, with_configuration=actor.holds("orgadmin")) for w in found], total)
 
 
@@ -75,13 +77,13 @@ def _add_reading(router: APIRouter, kind: str) -> None:
     async def workers_by_type(request: Request, actor: Reader, data_type: str) -> Response:
         """All enabled workers that take a data type."""
         async with engine_of(request).database.begin(actor.scope) as session:
-            found = await service.workers_for(session, kind=kind, data_type=data_type)
+            found = await service.workers_for(session, actor, kind=kind, data_type=data_type)
         return listed([show_worker(w, with_configuration=False) for w in found], len(found))
 
     @router.get(f"/{kind}/{{worker_id}}", responses=SHOWN, name=f"get_{kind}")
     async def get_worker(request: Request, actor: Reader, worker_id: str) -> Response:
         async with engine_of(request).database.begin(actor.scope) as session:
-            worker = await service.get_worker(session, kind=kind, worker_id=worker_id)
+            worker = await service.get_worker(session, actor, kind=kind, worker_id=worker_id)
         return shown(show_worker(worker, with_configuration=actor.holds("orgadmin")))
 
 

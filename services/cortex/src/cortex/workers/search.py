@@ -8,37 +8,49 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cortex.identity.search import STAMPS
-from cortex.search import Column, Register, search_ids
+from cortex.identity.search import OF_ORGANISATION
+from cortex.search import STAMPS, search_keys
 from cortex.workers.models import Worker
+from waggle.query import Entity, Field
 from waggle.web.paging import Page
 
-WORKERS = Register(
+WORKERS = Entity(
+    kind="worker",
     table="workers",
-    key="id",
-    columns={
-        "id": Column("id"),
-        "name": Column("name"),
-        "version": Column("flavor_version"),
-        "workerDefinitionId": Column("definition_id"),
-        "analyzerDefinitionId": Column("definition_id"),
-        "description": Column("description"),
-        "author": Column("author"),
-        "license": Column("license"),
-        "baseConfig": Column("base_config"),
-        "dataTypeList": Column("data_types", "list"),
-        "type": Column("kind"),
-        "organization": Column("org_id"),
+    date="created_at",
+    texts=("name", "description"),
+    fields={
+        "_id": Field("{t}.id"),
+        "id": Field("{t}.id"),
+        "name": Field("{t}.name"),
+        "version": Field("{t}.flavor_version"),
+        "workerDefinitionId": Field("{t}.definition_id"),
+        "analyzerDefinitionId": Field("{t}.definition_id"),
+        "description": Field("{t}.description"),
+        "author": Field("{t}.author"),
+        "license": Field("{t}.license"),
+        "baseConfig": Field("{t}.base_config"),
+        "dataTypeList": Field("{t}.data_types", "list"),
+        "type": Field("{t}.kind"),
+        "organization": Field("{t}.org_id"),
         **STAMPS,
     },
-    order="name",
-    kind="worker",
+    parents=OF_ORGANISATION,
 )
 
 
 async def find_workers(
-    session: AsyncSession, *, kind: str, query: Any, page: Page, order: Sequence[str]
+    session: AsyncSession, *, organisation: str, kind: str, query: Any, page: Page, order: Sequence[str]
 ) -> tuple[list[Worker], int]:
-    keys, total = await search_ids(session, WORKERS, query=query, page=page, order=order, base="kind = :kind", kind=kind)
+    keys, total = await search_keys(
+        session,
+        WORKERS,
+        organisation=organisation,
+        query=query,
+        page=page,
+        order=order,
+        usual_order="name",
+        narrowing=lambda compiler: f"{compiler.alias}.kind = {compiler.parameters.bind(kind, 'text')}",
+    )
     found = {w.id: w for w in await session.scalars(select(Worker).where(Worker.id.in_(keys)))}
     return [found[key] for key in keys], total

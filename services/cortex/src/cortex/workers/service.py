@@ -51,28 +51,28 @@ def worker_id(*, organisation: str, name: str, kind: str) -> str:
     return hashlib.md5(f"{organisation}_{name}_{kind}".encode(), usedforsecurity=False).hexdigest()
 
 
-async def get_worker(session: AsyncSession, *, kind: str, worker_id: str) -> Worker:
+async def get_worker(session: AsyncSession, actor: Actor, *, kind: str, worker_id: str) -> Worker:
     """Raises NotFound, also for another organisation's."""
     found = await session.get(Worker, worker_id)
-    if found is None or found.kind != kind:
+    if found is None or found.kind != kind or found.org_id != actor.organisation:
         raise NotFound(f"worker {worker_id} not found")
     return found
 
 
-async def find_worker(session: AsyncSession, *, kind: str, worker_id: str | None, name: str | None) -> Worker:
+async def find_worker(session: AsyncSession, actor: Actor, *, kind: str, worker_id: str | None, name: str | None) -> Worker:
     """By id, else by name. Raises NotFound."""
     if worker_id is not None:
-        return await get_worker(session, kind=kind, worker_id=worker_id)
-    query = select(Worker).where(Worker.kind == kind, Worker.name == name)
+        return await get_worker(session, actor, kind=kind, worker_id=worker_id)
+    query = select(Worker).where(Worker.org_id == actor.organisation, Worker.kind == kind, Worker.name == name)
     found = (await session.scalars(query)).one_or_none()
     if found is None:
         raise NotFound(f"worker {name} not found")
     return found
 
 
-async def workers_for(session: AsyncSession, *, kind: str, data_type: str) -> list[Worker]:
-    query = select(Worker).where(Worker.kind == kind, Worker.data_types.contains([data_type])).order_by(Worker.name)
-    return list(await session.scalars(query))
+async def workers_for(session: AsyncSession, actor: Actor, *, kind: str, data_type: str) -> list[Worker]:
+    query = select(Worker).where(Worker.org_id == actor.organisation, Worker.kind == kind)
+    return list(await session.scalars(query.where(Worker.data_types.contains([data_type])).order_by(Worker.name)))
 
 
 async def enable(
@@ -145,7 +145,7 @@ async def update(
     configuration: dict[str, Any] | None,
 ) -> Worker:
     """`changes` by column. `configuration` replaces the worker's as a whole, and is not checked against the items."""
-    worker = await get_worker(session, kind=kind, worker_id=worker_id)
+    worker = await get_worker(session, actor, kind=kind, worker_id=worker_id)
     if configuration is not None:
         definition = await session.get(Definition, (kind, worker.definition_id))
         config = items.unmasked(configuration, opened(worker, box))
@@ -166,7 +166,7 @@ async def update(
 
 async def disable(session: AsyncSession, actor: Actor, *, kind: str, worker_id: str) -> None:
     """Removes the worker with its configuration; its jobs stay."""
-    worker = await get_worker(session, kind=kind, worker_id=worker_id)
+    worker = await get_worker(session, actor, kind=kind, worker_id=worker_id)
     await session.delete(worker)
     await audit.record(session, actor, "delete", "worker", worker_id, {"name": worker.name, "definition": worker.definition_id})
     await announce_catalog(session, actor.organisation)
@@ -220,7 +220,8 @@ class SharedConfig:
 async def list_base_configs(session: AsyncSession, actor: Actor, defaults: Defaults, *, kind: str) -> list[SharedConfig]:
     """`global` first, then by name. A definition without items has none."""
     definitions = await list_definitions(session, kind=kind)
-    stored = {row.name: row.public_config for row in await session.scalars(select(BaseConfig).where(BaseConfig.kind == kind))}
+    query = select(BaseConfig).where(BaseConfig.org_id == actor.organisation, BaseConfig.kind == kind)
+    stored = {row.name: row.public_config for row in await session.scalars(query)}
     shared = {GLOBAL: [*defaults.global_items(kind), *items.LIMITS]}
     shared |= {name: found for name, found in sorted(items.shared_items(definitions).items()) if found}
     return [
