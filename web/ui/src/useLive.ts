@@ -13,7 +13,7 @@ export function useLive(url: string, onEvent: (event: LiveEvent) => void): void 
   latest.current = onEvent;
   useEffect(() => {
     const source = new EventSource(url);
-    source.onmessage = (message) => latest.current(JSON.parse(message.data) as LiveEvent);
+    source.addEventListener('audit', (message: MessageEvent<string>) => latest.current(JSON.parse(message.data) as LiveEvent));
     return () => source.close();
   }, [url]);
 }

@@ -38,9 +38,8 @@ def memory(home: Path) -> dict[str, float]:
     except FileNotFoundError:
         raise LauncherError(f"nothing runs in {home}: start it with `make run`, or set WAGGLE_HOME") from None
     parts = {name: entry["pids"] for name, entry in ready.items() if isinstance(entry, dict)}
-    if "launcher" in ready:
-        parts["launcher"] = [ready["launcher"]]
-    return {name: sum(pss_kib(p) for pid in pids for p in descendants(pid)) / 1024 for name, pids in parts.items()}
+    found = {name: sum(pss_kib(p) for pid in pids for p in descendants(pid)) / 1024 for name, pids in parts.items()}
+    return {**found, "launcher": pss_kib(ready["launcher"]) / 1024}
 
 
 def report(home: Path) -> str:
