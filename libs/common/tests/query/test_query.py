@@ -229,6 +229,9 @@ class TestOperators:
             ({"_string": "severity:[2 TO 3]"}, {1, 2}),
             ({"_string": "severity:[3 TO *]"}, {2, 4}),
             ({"_string": "title:phish*"}, {1, 3}),
+            ({"_string": "phis?ing"}, {1, 3}),
+            ({"_string": "cli*wice"}, {3}),
+            ({"_string": "title:(phish* OR beac?n*)"}, {1, 2, 3}),
             ({"_string": "tags:(c2 OR web)"}, {2, 3}),
             ({"_string": "assignee:*"}, {1, 3, 4}),
             ({"_string": "status:New"}, {1, 4}),
@@ -446,11 +449,49 @@ class TestDrivenFromDatedRows:
         assert [row["id"] for row in await connection.fetch(statement.sql, *statement.args)] == [5, 3, 1]
 
 
-class TestFullText:
-    async def test_a_field_may_bring_its_own_index(self, connection: asyncpg.Connection) -> None:
-        match = "to_tsvector('simple', {t}.title) @@ phraseto_tsquery('simple', {value})"
-        entity = replace(ALERTS, fields={**ALERTS.fields, "title": replace(ALERTS.fields["title"], match=match)})
+class TestIndexes:
+    """A field may name the condition that its index serves; the answer stays the same."""
+
+    @staticmethod
+    def _with(name: str, **more: Any) -> Entity:
+        return replace(ALERTS, fields={**ALERTS.fields, name: replace(ALERTS.fields[name], **more)})
+
+    @pytest.mark.parametrize(
+        "match", ["to_tsvector('simple', {t}.title) @@ phraseto_tsquery('simple', {value})", "{value} <> ''"]
+    )
+    async def test_words(self, connection: asyncpg.Connection, match: str) -> None:
+        entity = self._with("title", match=match)
         assert set(await found(connection, {"_match": f("title", "Phishing")}, HIVE_V1, entity)) == {1, 3}
+        assert await found(connection, {"_match": f("title", "Phish")}, HIVE_V1, entity) == []
+
+    @pytest.mark.parametrize("like", ["lower({t}.title) LIKE lower({value})", "{value} <> ''"])
+    async def test_patterns(self, connection: asyncpg.Connection, like: str) -> None:
+        entity = self._with("title", like=like)
+        assert set(await found(connection, {"_like": f("title", "PHISH*")}, HIVE_V1, entity)) == {1, 3}
+        assert await found(connection, {"_startsWith": f("title", "Phish")}, HIVE_V1, entity) == [1]
+        assert await found(connection, {"_endsWith": f("title", "page")}, HIVE_V1, entity) == [3]
+
+    async def test_an_equal_value(self, connection: asyncpg.Connection) -> None:
+        entity = self._with("assignee", equal=lambda bind, value: f"md5({{t}}.assignee) = md5({bind(value, 'text')})")
+        assert set(await found(connection, {"_eq": f("assignee", "anna")}, HIVE_V1, entity)) == {1, 4}
+        assert set(await found(connection, {"_ne": f("assignee", "anna")}, HIVE_V1, entity)) == {2, 3}
+        assert await found(connection, {"_eq": f("assignee", None)}, HIVE_V1, entity) == [2]
+        wanted = {"_in": {"_field": "assignee", "_values": ["ben", "a\0b"]}}
+        assert await found(connection, wanted, HIVE_V1, entity) == [3]
+        assert await found(connection, {"_in": {"_field": "assignee", "_values": []}}, HIVE_V1, entity) == []
+
+    async def test_bare_words(self, connection: asyncpg.Connection) -> None:
+        document = "to_tsvector('simple', concat_ws(' ', {t}.title, {t}.assignee)) @@ phraseto_tsquery('simple', {value})"
+        entity = replace(ALERTS, match=document)
+        assert set(await found(connection, {"_string": "anna"}, HIVE_V1, entity)) == {1, 4}
+        assert await found(connection, {"_string": "anna -scan"}, HIVE_V1, entity) == [1]
+        assert await found(connection, {"_string": "a\0b"}, HIVE_V1, entity) == []
+
+    async def test_a_value_is_read_as_it_is_stored(self, connection: asyncpg.Connection) -> None:
+        entity = self._with("title", read=lambda value: value.title() if isinstance(value, str) else value)
+        assert await found(connection, {"_eq": f("title", "OLD SCAN")}, HIVE_V1, entity) == []
+        entity = self._with("title", read=lambda value: value.capitalize() if isinstance(value, str) else value)
+        assert await found(connection, {"_in": {"_field": "title", "_values": ["OLD SCAN"]}}, HIVE_V1, entity) == [4]
 
 
 class TestPipeline:

@@ -24,8 +24,11 @@ Narrowing = Callable[[Compiler], str]
 
 @dataclass(frozen=True, slots=True)
 class Statement:
+    """`$1`… in `sql` stand for `args`, whose SQL types are `types`."""
+
     sql: str
     args: tuple[Any, ...]
+    types: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +60,25 @@ def page_sql(search: Search, columns: str) -> Statement:
         sql += f" LIMIT {compiler.parameters.bind(search.limit, 'bigint')}"
     if search.offset:
         sql += f" OFFSET {compiler.parameters.bind(search.offset, 'bigint')}"
-    return Statement(sql, tuple(compiler.parameters.values))
+    return _statement(sql, compiler)
 
 
 def count_sql(search: Search) -> Statement:
     """How many objects match, before the page is cut."""
     compiler, source, conditions, _ = _source(search)
     sql = f"SELECT count(*) FROM {source} WHERE {' AND '.join(conditions) or 'true'}"
-    return Statement(sql, tuple(compiler.parameters.values))
+    return _statement(sql, compiler)
 
 
 def where_sql(search: Search, *, alias: str = TABLE, first: int = 1) -> Statement:
     """The filter alone, for a statement of the service's own whose parameters before `first` are taken."""
     compiler = Compiler(search.entity, alias, Parameters(first), search.org, search.coerces)
     conditions = [*compiler.scope(), *_narrowed(search, compiler), compiler.condition(search.query)]
-    return Statement(" AND ".join(conditions), tuple(compiler.parameters.values))
+    return _statement(" AND ".join(conditions), compiler)
+
+
+def _statement(sql: str, compiler: Compiler) -> Statement:
+    return Statement(sql, tuple(compiler.parameters.values), tuple(compiler.parameters.types))
 
 
 def _source(search: Search) -> tuple[Compiler, str, list[str], Side | None]:
