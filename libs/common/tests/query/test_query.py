@@ -19,6 +19,7 @@ from waggle.query import (
     HIVE_V1,
     Dialect,
     Entity,
+    Lookup,
     Search,
     SearchError,
     count_sql,
@@ -28,6 +29,7 @@ from waggle.query import (
     parse_sort,
     where_sql,
 )
+from waggle.query import statement as statements
 from waggle.testing import Server
 
 from .sample import ALERTS, ALERTS_V0, CASES, ROWS, SCHEMA, TASKS, VALUES
@@ -298,6 +300,7 @@ class TestRefused:
             ({"_in": {"_field": "title", "_values": [{}]}}, "plain values"),
             ({"_between": {"_field": "date", "_from": 1}}, "_between needs"),
             ({"_eq": f("title", {})}, "not with an object"),
+            ({"_eq": f("status", [["New"]])}, "not with an object"),
             ({"_string": 'title:"x'}, "cannot be read"),
             ({"_string": "(a"}, "a \\) is missing"),
             ({"_string": "a AND"}, "ends too early"),
@@ -456,17 +459,35 @@ class TestIndexes:
     def _with(name: str, **more: Any) -> Entity:
         return replace(ALERTS, fields={**ALERTS.fields, name: replace(ALERTS.fields[name], **more)})
 
-    @pytest.mark.parametrize(
-        "match", ["to_tsvector('simple', {t}.title) @@ phraseto_tsquery('simple', {value})", "{value} <> ''"]
-    )
+    FULL_TEXT = "to_tsvector('simple', concat_ws(' ', x.title, x.assignee)) @@ phraseto_tsquery('simple', {value})"
+    ANYTHING = "{value} <> ''"
+
+    @staticmethod
+    def _lookup(condition: str) -> Lookup:
+        return Lookup("{t}.id", f"SELECT x.id FROM alerts x WHERE {condition}")
+
+    @pytest.fixture(autouse=True, params=[0, 2000], ids=["many candidates", "few candidates"])
+    def few(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(statements, "FEW", request.param)
+
+    async def test_a_page_in_order_either_way(self, connection: asyncpg.Connection) -> None:
+        entity = self._with("title", like=self._lookup(self.ANYTHING))
+        query = {"_and": [{"_like": f("title", "*phi*")}, {"_gte": f("severity", 1)}]}
+        sort = parse_sort("-severity")
+        assert await found(connection, query, HIVE_V1, entity, sort=sort, limit=2) == [1, 3]
+        assert await found(connection, query, HIVE_V1, entity, sort=sort, limit=2, offset=1) == [3]
+        assert await found(connection, {"_startsWith": f("title", "Phish")}, HIVE_V1, entity, limit=5) == [1]
+
+    @pytest.mark.parametrize("match", [FULL_TEXT, ANYTHING])
     async def test_words(self, connection: asyncpg.Connection, match: str) -> None:
-        entity = self._with("title", match=match)
+        entity = self._with("title", match=self._lookup(match))
+        assert await found(connection, {"_match": f("title", "phishing")}, HIVE_V1, entity, limit=1) == [3]
         assert set(await found(connection, {"_match": f("title", "Phishing")}, HIVE_V1, entity)) == {1, 3}
         assert await found(connection, {"_match": f("title", "Phish")}, HIVE_V1, entity) == []
 
-    @pytest.mark.parametrize("like", ["lower({t}.title) LIKE lower({value})", "{value} <> ''"])
+    @pytest.mark.parametrize("like", ["lower(x.title) LIKE lower({value})", ANYTHING])
     async def test_patterns(self, connection: asyncpg.Connection, like: str) -> None:
-        entity = self._with("title", like=like)
+        entity = self._with("title", like=self._lookup(like))
         assert set(await found(connection, {"_like": f("title", "PHISH*")}, HIVE_V1, entity)) == {1, 3}
         assert await found(connection, {"_startsWith": f("title", "Phish")}, HIVE_V1, entity) == [1]
         assert await found(connection, {"_endsWith": f("title", "page")}, HIVE_V1, entity) == [3]
@@ -481,8 +502,9 @@ class TestIndexes:
         assert await found(connection, {"_in": {"_field": "assignee", "_values": []}}, HIVE_V1, entity) == []
 
     async def test_bare_words(self, connection: asyncpg.Connection) -> None:
-        document = "to_tsvector('simple', concat_ws(' ', {t}.title, {t}.assignee)) @@ phraseto_tsquery('simple', {value})"
-        entity = replace(ALERTS, match=document)
+        entity = replace(ALERTS, match=self._lookup(self.FULL_TEXT))
+        assert await found(connection, {"_string": "anna scan"}, HIVE_V1, entity, limit=5) == [4]
+        assert await found(connection, {"_string": "a\0b"}, HIVE_V1, entity, limit=5) == []
         assert set(await found(connection, {"_string": "anna"}, HIVE_V1, entity)) == {1, 4}
         assert await found(connection, {"_string": "anna -scan"}, HIVE_V1, entity) == [1]
         assert await found(connection, {"_string": "a\0b"}, HIVE_V1, entity) == []

@@ -26,7 +26,7 @@ from waggle.query.ast import (
     Term,
     Words,
 )
-from waggle.query.register import Entity, Field, Side
+from waggle.query.register import Entity, Field, Lookup, Side
 from waggle.query.values import NoMatch, escaped, like_pattern, parameter, text, word_regex
 
 TRUE, FALSE = "true", "false"
@@ -98,12 +98,32 @@ class Compiler:
         if match is None:
             return self.condition(And(tuple(Or(tuple(Words(f, (p,)) for f in self.entity.texts)) for p in phrases)))
         try:
-            return "(" + " AND ".join(self._placed(match, self.parameters.bind(text(p), "text")) for p in phrases) + ")"
+            return "(" + " AND ".join(self._among(match, self.parameters.bind(text(p), "text")) for p in phrases) + ")"
         except NoMatch:
             return FALSE
 
-    def _placed(self, template: str, value: str) -> str:
-        return template.replace("{t}", self.alias).replace("{value}", value)
+    def _among(self, lookup: Lookup, value: str) -> str:
+        return f"{lookup.key.replace('{t}', self.alias)} IN ({lookup.rows.replace('{value}', value)})"
+
+    def candidates(self, node: Node) -> tuple[str, str] | None:
+        """The key and the rows in which it must be if the node is to hold, where an unordered index finds them."""
+        lookup, wanted = None, ""
+        match node:
+            case Words(None, (wanted, *_)):
+                lookup = self.entity.match
+            case Words(str() as name, (wanted, *_)):
+                lookup = self.find(name).match
+            case Pattern(str() as name, pattern):
+                lookup, wanted = self.find(name).like, like_pattern(pattern)
+            case Affix(name, affix, end):
+                lookup, wanted = self.find(name).like, f"%{escaped(affix)}" if end else f"{escaped(affix)}%"
+        if lookup is None or not wanted.strip():
+            return None
+        try:
+            bound = self.parameters.bind(text(wanted), "text")
+        except NoMatch:
+            return None
+        return lookup.key.replace("{t}", self.alias), lookup.rows.replace("{value}", bound)
 
     def _about_field(self, node: Node) -> str:
         name = getattr(node, "field")  # noqa: B009  every node left has one
@@ -207,14 +227,14 @@ class Compiler:
             if not clean.strip():
                 continue
             if found.match:
-                parts.append(self._placed(found.match, self.parameters.bind(clean, "text")))
+                parts.append(self._among(found.match, self.parameters.bind(clean, "text")))
             parts.append(f"{value} ~* {self.parameters.bind(word_regex(clean), 'text')}")
         return "(" + " AND ".join(parts) + ")" if parts else TRUE
 
     def _fits(self, found: Field, value: str, operator: str, pattern: str) -> str:
         bound = self.parameters.bind(pattern, "text")
         exact = f"{value} {operator} {bound}"
-        return f"({self._placed(found.like, bound)} AND {exact})" if found.like else exact
+        return f"({self._among(found.like, bound)} AND {exact})" if found.like else exact
 
     def _must_be_text(self, name: str, found: Field) -> None:
         if found.value_kind != "text":

@@ -12,6 +12,17 @@ Bind = Callable[[Any, str], str]
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """Candidates from an index that has no order: `key` of the object is among the `rows`, a SELECT for the wanted `{value}`.
+
+    They are at least the objects that fit.
+    """
+
+    key: str
+    rows: str
+
+
+@dataclass(frozen=True, slots=True)
 class Side:
     """Values in rows of their own: `alert_tags`, `alert_fields`.
 
@@ -36,8 +47,8 @@ class Field:
     number where the API knows fewer. kind `computed`: a condition per value, so that an index on the facts can be used.
 
     The rest lets an index serve where the plain expression would not. `equal`: the condition for an equal value (not for side
-    rows). `match` (`{value}` a phrase) and `like` (`{value}` a pattern of LIKE): conditions that hold for at least the objects
-    whose value has these words or fits; the value itself is tested as well. `read`: turns a value as sent into one as stored.
+    rows). `match` (for a phrase) and `like` (for a pattern of LIKE) find candidates; the value itself is tested as well. `read`:
+    turns a value as sent into one as stored.
     """
 
     sql: str
@@ -46,8 +57,8 @@ class Field:
     words: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     cases: Mapping[str, str] = field(default_factory=dict)
     equal: Callable[[Bind, Any], str] | None = None
-    match: str | None = None
-    like: str | None = None
+    match: Lookup | None = None
+    like: Lookup | None = None
     read: Callable[[Any], Any] | None = None
 
     @property
@@ -81,7 +92,7 @@ class Entity:
     date: str | None = None
     number: str | None = None
     texts: tuple[str, ...] = ()
-    match: str | None = None
+    match: Lookup | None = None
     custom: Callable[[str], Field | None] | None = None
     parents: Mapping[str, Relation] = field(default_factory=dict)
     children: Mapping[str, Relation] = field(default_factory=dict)
