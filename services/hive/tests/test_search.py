@@ -165,6 +165,10 @@ class TestTexts:
         ):
             found = await first(world, "listObservable", {operator: f("data", value)})
             assert sorted(one["data"] for one in found) == expected, (operator, value)
+        for operator, value, number in (("_eq", "Evil.Example", 1), ("_eq", "evil.example", 0), ("_ne", "Evil.Example", 2)):
+            assert len(await first(world, "listObservable", {operator: f("data", value)})) == number, (operator, value)
+        wanted = {"_field": "data", "_values": ["Evil.Example", "mule@bank.example", "none"]}
+        assert len(await first(world, "listObservable", {"_in": wanted})) == 2
         assert await alerts(world, {"_like": f("title", "*WIRE")}) == ["3"]
         assert await alerts(world, {"_startsWith": f("title", "Wire")}) == ["1"]
         assert await alerts(world, {"_endsWith": f("title", "wire")}) == ["3"]

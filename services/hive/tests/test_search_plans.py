@@ -67,6 +67,7 @@ class TestPlans:
             ("listAlert", {"_eq": f("assignee", "a@b")}, "alerts_assignee"),
             ("listCase", {"_string": "word77"}, "case_texts_document"),
             ("listCase", {"_like": f("title", "title 77")}, "case_texts_title"),
+            ("listObservable", {"_eq": f("data", "word77.example")}, "observables_value"),
             ("listObservable", {"_like": f("data", "*word77.example*")}, "observable_values_data"),
         ):
             _, plan = await self._plan(world, source, expression)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from hive.catalogue import Catalogue
+from hive.observables.values import value_key
 from hive.search.texts import ALERT_TITLE, ALERT_WORDS, CASE_TITLE, CASE_WORDS, PART_WORDS, VALUES, prose
 from waggle.contracts.vocabulary import PAP_LEVELS, TLP_LEVELS
 from waggle.query import Bind, Entity, Field, Side
@@ -27,6 +28,12 @@ SHARED_CASES = (
 def _assigned(bind: Bind, login: str) -> str:
     """By the user's key, which indexes have."""
     return f"{{t}}.assignee_id = (SELECT u.id FROM users u WHERE u.login = {bind(login, 'text')})"
+
+
+def _has_data(bind: Bind, data: str) -> str:
+    """By both keys the value may have: types without regard to case fold it."""
+    keys = bind([value_key(data, case_sensitive=True), value_key(data, case_sensitive=False)], "uuid[]")
+    return f"({{t}}.value_key = ANY({keys}) AND {{t}}.data = {bind(data, 'text')})"
 
 
 ASSIGNEE = Field("(SELECT u.login FROM users u WHERE u.id = {t}.assignee_id)", equal=_assigned)
@@ -209,7 +216,7 @@ OBSERVABLE = Entity(
         **flags(ioc="ioc", sighted="sighted", ignoreSimilarity="ignore_similarity"),
         **markings(),
         **tags("observable_tags", "observable_id", "created_at"),
-        "data": Field("{t}.data", like=VALUES),
+        "data": Field("{t}.data", equal=_has_data, like=VALUES),
         "attachment.size": Field("(SELECT b.size FROM blobs b WHERE b.sha256 = {t}.sha256)", "integer"),
         "attachment.hashes": Field(
             "(SELECT ARRAY[encode(b.sha256, 'hex'), b.sha1, b.md5] FROM blobs b WHERE b.sha256 = {t}.sha256)", "list"
