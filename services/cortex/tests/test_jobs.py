@@ -335,6 +335,13 @@ class TestSearch:
         )
         assert await found({"_type": "job"}) == await found({"organization": "lab"}) == await found({"_string": "*"})
         assert await found({"_id": "nonsense"}) == []
+        assert await found({"_string": "203.0.113.2 OR nothing"}) == [two]
+        assert await found({"_string": "status:Waiting AND tlp:[2 TO *] -dataType:file"}) == [three, two]
+        assert await found({"_string": "data:203.0.113.?"}) == [three, two, one]
+        assert await found({"_not": {"_contains": "attachment.name"}}) == [three, two, one]
+        assert await found({"_in": {"_field": "tlp", "_values": [1, "3"]}}) == [three, one]
+        assert await found({"_gt": {"attachment.size": 0}}) == await found({"_field": "attachment.name", "_value": "mail.eml"})
+        assert await found({"_not": {"label": "none"}}) == ["file", three, two, one]
         newest = (await api.reader.post("/api/job/_search?range=0-1", json={})).json()[0]["id"]
         assert await found({"_id": newest}) == ["file"]
 

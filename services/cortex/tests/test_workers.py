@@ -228,6 +228,16 @@ class TestLists:
             "/api/analyzer/_search", json={"query": {"_field": "name", "_value": "B_1_0"}, "range": "0-1"}
         )
         assert [w["name"] for w in in_body.json()] == ["B_1_0"]
+        for query, names in (
+            ({"_parent": {"_type": "organization", "_query": {"name": "lab"}}}, ["A_1_0", "B_1_0", "C_1_0"]),
+            ({"_parent": {"_type": "organization", "_id": "elsewhere"}}, []),
+            ({"_like": {"_field": "dataTypeList", "_value": "dom*"}}, ["C_1_0"]),
+            ({"_in": {"_field": "dataTypeList", "_values": ["domain", "url"]}}, ["C_1_0"]),
+            ({"_not": {"dataTypeList": "ip"}}, ["C_1_0"]),
+            ({"_string": "name:(A_1_0 OR C_1_0)"}, ["A_1_0", "C_1_0"]),
+        ):
+            found = await api.reader.post("/api/analyzer/_search?range=all", json={"query": query})
+            assert [w["name"] for w in found.json()] == names, query
 
     async def test_a_query_that_is_none_is_400(self, api: Any) -> None:
         cases: list[Any] = [

@@ -19,6 +19,7 @@ from waggle.query import (
     HIVE_V1,
     Dialect,
     Entity,
+    Lookup,
     Search,
     SearchError,
     count_sql,
@@ -28,6 +29,7 @@ from waggle.query import (
     parse_sort,
     where_sql,
 )
+from waggle.query import statement as statements
 from waggle.testing import Server
 
 from .sample import ALERTS, ALERTS_V0, CASES, ROWS, SCHEMA, TASKS, VALUES
@@ -229,6 +231,9 @@ class TestOperators:
             ({"_string": "severity:[2 TO 3]"}, {1, 2}),
             ({"_string": "severity:[3 TO *]"}, {2, 4}),
             ({"_string": "title:phish*"}, {1, 3}),
+            ({"_string": "phis?ing"}, {1, 3}),
+            ({"_string": "cli*wice"}, {3}),
+            ({"_string": "title:(phish* OR beac?n*)"}, {1, 2, 3}),
             ({"_string": "tags:(c2 OR web)"}, {2, 3}),
             ({"_string": "assignee:*"}, {1, 3, 4}),
             ({"_string": "status:New"}, {1, 4}),
@@ -295,6 +300,7 @@ class TestRefused:
             ({"_in": {"_field": "title", "_values": [{}]}}, "plain values"),
             ({"_between": {"_field": "date", "_from": 1}}, "_between needs"),
             ({"_eq": f("title", {})}, "not with an object"),
+            ({"_eq": f("status", [["New"]])}, "not with an object"),
             ({"_string": 'title:"x'}, "cannot be read"),
             ({"_string": "(a"}, "a \\) is missing"),
             ({"_string": "a AND"}, "ends too early"),
@@ -446,11 +452,68 @@ class TestDrivenFromDatedRows:
         assert [row["id"] for row in await connection.fetch(statement.sql, *statement.args)] == [5, 3, 1]
 
 
-class TestFullText:
-    async def test_a_field_may_bring_its_own_index(self, connection: asyncpg.Connection) -> None:
-        match = "to_tsvector('simple', {t}.title) @@ phraseto_tsquery('simple', {value})"
-        entity = replace(ALERTS, fields={**ALERTS.fields, "title": replace(ALERTS.fields["title"], match=match)})
+class TestIndexes:
+    """A field may name the condition that its index serves; the answer stays the same."""
+
+    @staticmethod
+    def _with(name: str, **more: Any) -> Entity:
+        return replace(ALERTS, fields={**ALERTS.fields, name: replace(ALERTS.fields[name], **more)})
+
+    FULL_TEXT = "to_tsvector('simple', concat_ws(' ', x.title, x.assignee)) @@ phraseto_tsquery('simple', {value})"
+    ANYTHING = "{value} <> ''"
+
+    @staticmethod
+    def _lookup(condition: str) -> Lookup:
+        return Lookup("{t}.id", f"SELECT x.id FROM alerts x WHERE {condition}")
+
+    @pytest.fixture(autouse=True, params=[0, 2000], ids=["many candidates", "few candidates"])
+    def few(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(statements, "FEW", request.param)
+
+    async def test_a_page_in_order_either_way(self, connection: asyncpg.Connection) -> None:
+        entity = self._with("title", like=self._lookup(self.ANYTHING))
+        query = {"_and": [{"_like": f("title", "*phi*")}, {"_gte": f("severity", 1)}]}
+        sort = parse_sort("-severity")
+        assert await found(connection, query, HIVE_V1, entity, sort=sort, limit=2) == [1, 3]
+        assert await found(connection, query, HIVE_V1, entity, sort=sort, limit=2, offset=1) == [3]
+        assert await found(connection, {"_startsWith": f("title", "Phish")}, HIVE_V1, entity, limit=5) == [1]
+
+    @pytest.mark.parametrize("match", [FULL_TEXT, ANYTHING])
+    async def test_words(self, connection: asyncpg.Connection, match: str) -> None:
+        entity = self._with("title", match=self._lookup(match))
+        assert await found(connection, {"_match": f("title", "phishing")}, HIVE_V1, entity, limit=1) == [3]
         assert set(await found(connection, {"_match": f("title", "Phishing")}, HIVE_V1, entity)) == {1, 3}
+        assert await found(connection, {"_match": f("title", "Phish")}, HIVE_V1, entity) == []
+
+    @pytest.mark.parametrize("like", ["lower(x.title) LIKE lower({value})", ANYTHING])
+    async def test_patterns(self, connection: asyncpg.Connection, like: str) -> None:
+        entity = self._with("title", like=self._lookup(like))
+        assert set(await found(connection, {"_like": f("title", "PHISH*")}, HIVE_V1, entity)) == {1, 3}
+        assert await found(connection, {"_startsWith": f("title", "Phish")}, HIVE_V1, entity) == [1]
+        assert await found(connection, {"_endsWith": f("title", "page")}, HIVE_V1, entity) == [3]
+
+    async def test_an_equal_value(self, connection: asyncpg.Connection) -> None:
+        entity = self._with("assignee", equal=lambda bind, value: f"md5({{t}}.assignee) = md5({bind(value, 'text')})")
+        assert set(await found(connection, {"_eq": f("assignee", "anna")}, HIVE_V1, entity)) == {1, 4}
+        assert set(await found(connection, {"_ne": f("assignee", "anna")}, HIVE_V1, entity)) == {2, 3}
+        assert await found(connection, {"_eq": f("assignee", None)}, HIVE_V1, entity) == [2]
+        wanted = {"_in": {"_field": "assignee", "_values": ["ben", "a\0b"]}}
+        assert await found(connection, wanted, HIVE_V1, entity) == [3]
+        assert await found(connection, {"_in": {"_field": "assignee", "_values": []}}, HIVE_V1, entity) == []
+
+    async def test_bare_words(self, connection: asyncpg.Connection) -> None:
+        entity = replace(ALERTS, match=self._lookup(self.FULL_TEXT))
+        assert await found(connection, {"_string": "anna scan"}, HIVE_V1, entity, limit=5) == [4]
+        assert await found(connection, {"_string": "a\0b"}, HIVE_V1, entity, limit=5) == []
+        assert set(await found(connection, {"_string": "anna"}, HIVE_V1, entity)) == {1, 4}
+        assert await found(connection, {"_string": "anna -scan"}, HIVE_V1, entity) == [1]
+        assert await found(connection, {"_string": "a\0b"}, HIVE_V1, entity) == []
+
+    async def test_a_value_is_read_as_it_is_stored(self, connection: asyncpg.Connection) -> None:
+        entity = self._with("title", read=lambda value: value.title() if isinstance(value, str) else value)
+        assert await found(connection, {"_eq": f("title", "OLD SCAN")}, HIVE_V1, entity) == []
+        entity = self._with("title", read=lambda value: value.capitalize() if isinstance(value, str) else value)
+        assert await found(connection, {"_in": {"_field": "title", "_values": ["OLD SCAN"]}}, HIVE_V1, entity) == [4]
 
 
 class TestPipeline:

@@ -1,4 +1,4 @@
-"""Lists in the classic search language (contracts/cortex.md §2.12): one page of keys, and how many match."""
+"""Lists in the classic search language (contracts/cortex.md §2.12): one page of rows, and how many match."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from waggle.query import CORTEX, Entity, Field, Search, count_sql, page_sql, parse_filter, parse_sort
-from waggle.query.statement import Narrowing, Statement
+from waggle.query import CORTEX, Entity, Field, Search, count_all, find_page, parse_filter, parse_sort
+from waggle.query.statement import Narrowing
 from waggle.web.paging import Page
 
 STAMPS = {
@@ -19,8 +19,9 @@ STAMPS = {
 }
 
 
-async def search_keys(
+async def find_all(
     session: AsyncSession,
+    model: Any,
     entity: Entity,
     *,
     organisation: str | None,
@@ -30,7 +31,7 @@ async def search_keys(
     usual_order: str | None = None,
     narrowing: Narrowing | None = None,
 ) -> tuple[list[Any], int]:
-    """The ids of the page's objects in order, and how many match in all.
+    """The page's rows in order, and how many match in all.
 
     `organisation` None: of all organisations the caller may see. `usual_order` where none is asked for; without it newest first.
     """
@@ -41,18 +42,10 @@ async def search_keys(
         sort=parse_sort(list(order) or usual_order),
         offset=page.offset,
         limit=page.limit,
-        coerces=True,
+        coerces=CORTEX.coerces,
         narrowing=narrowing,
     )
-    ((total,),) = await _rows(session, count_sql(search))
+    total = await count_all(session, search)
     if total <= page.offset:
         return [], total
-    return [key for (key,) in await _rows(session, page_sql(search, f"{{t}}.{entity.id}"))], total
-
-
-async def _rows(session: AsyncSession, statement: Statement) -> list[Any]:
-    """Runs the statement in the session's transaction. Its parameters are numbered, as the driver takes them."""
-    pooled = await (await session.connection()).get_raw_connection()
-    connection = pooled.driver_connection
-    assert connection is not None
-    return list(await connection.fetch(statement.sql, *statement.args))
+    return await find_page(session, model, search), total

@@ -12,7 +12,8 @@ from waggle.query.dialect import CORTEX, HIVE_V0, HIVE_V1, Dialect
 from waggle.query.lucene import SearchError
 from waggle.query.parse import parse_filter
 from waggle.query.pipeline import Hop, Page, Pipeline, parse_pipeline
-from waggle.query.register import Entity, Field, Relation, Side
+from waggle.query.register import Bind, Entity, Field, Lookup, Relation, Side
+from waggle.query.session import count_all, find_page
 from waggle.query.sort import parse_sort
 from waggle.query.statement import Search, Statement, count_sql, page_sql, where_sql
 
@@ -20,10 +21,12 @@ __all__ = [
     "CORTEX",
     "HIVE_V0",
     "HIVE_V1",
+    "Bind",
     "Dialect",
     "Entity",
     "Field",
     "Hop",
+    "Lookup",
     "Node",
     "Page",
     "Pipeline",
@@ -33,7 +36,9 @@ __all__ = [
     "Side",
     "SortKey",
     "Statement",
+    "count_all",
     "count_sql",
+    "find_page",
     "page_sql",
     "parse_filter",
     "parse_pipeline",

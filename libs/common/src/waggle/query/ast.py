@@ -62,9 +62,12 @@ class Has:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """The whole text fits, upper and lower case alike; `*` stands for any text, `?` for one character."""
+    """The whole text fits, upper and lower case alike; `*` stands for any text, `?` for one character.
 
-    field: str
+    `field` None: some text of the object has a part that fits.
+    """
+
+    field: str | None
     pattern: str
 
 

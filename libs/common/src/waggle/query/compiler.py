@@ -26,7 +26,7 @@ from waggle.query.ast import (
     Term,
     Words,
 )
-from waggle.query.register import Entity, Field, Side
+from waggle.query.register import Entity, Field, Lookup, Side
 from waggle.query.values import NoMatch, escaped, like_pattern, parameter, text, word_regex
 
 TRUE, FALSE = "true", "false"
@@ -44,10 +44,12 @@ class Parameters:
 
     first: int = 1
     values: list[Any] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
     _aliases: count[int] = field(default_factory=count)
 
     def bind(self, value: Any, sql_type: str) -> str:
         self.values.append(value)
+        self.types.append(sql_type)
         return f"${self.first + len(self.values) - 1}::{sql_type}"
 
     def alias(self) -> str:
@@ -82,12 +84,46 @@ class Compiler:
             case Related():
                 return self._related(node)
             case Words(None, phrases):
-                return self.condition(And(tuple(Or(tuple(Words(f, (p,)) for f in self.entity.texts)) for p in phrases)))
+                return self._bare_words(phrases)
+            case Pattern(None, pattern):
+                return self.condition(Or(tuple(Pattern(f, f"*{pattern}*") for f in self.entity.texts)))
             case _:
                 return self._about_field(node)
 
     def _joined(self, parts: tuple[Node, ...], word: str, empty: str) -> str:
         return "(" + word.join(self.condition(part) for part in parts) + ")" if parts else empty
+
+    def _bare_words(self, phrases: tuple[str, ...]) -> str:
+        match = self.entity.match
+        if match is None:
+            return self.condition(And(tuple(Or(tuple(Words(f, (p,)) for f in self.entity.texts)) for p in phrases)))
+        try:
+            return "(" + " AND ".join(self._among(match, self.parameters.bind(text(p), "text")) for p in phrases) + ")"
+        except NoMatch:
+            return FALSE
+
+    def _among(self, lookup: Lookup, value: str) -> str:
+        return f"{lookup.key.replace('{t}', self.alias)} IN ({lookup.rows.replace('{value}', value)})"
+
+    def candidates(self, node: Node) -> tuple[str, str] | None:
+        """The key and the rows in which it must be if the node is to hold, where an unordered index finds them."""
+        lookup, wanted = None, ""
+        match node:
+            case Words(None, (wanted, *_)):
+                lookup = self.entity.match
+            case Words(str() as name, (wanted, *_)):
+                lookup = self.find(name).match
+            case Pattern(str() as name, pattern):
+                lookup, wanted = self.find(name).like, like_pattern(pattern)
+            case Affix(name, affix, end):
+                lookup, wanted = self.find(name).like, f"%{escaped(affix)}" if end else f"{escaped(affix)}%"
+        if lookup is None or not wanted.strip():
+            return None
+        try:
+            bound = self.parameters.bind(text(wanted), "text")
+        except NoMatch:
+            return None
+        return lookup.key.replace("{t}", self.alias), lookup.rows.replace("{value}", bound)
 
     def _about_field(self, node: Node) -> str:
         name = getattr(node, "field")  # noqa: B009  every node left has one
@@ -104,7 +140,7 @@ class Compiler:
                 return self._any_element(name, found, node)
             return self.test(name, found, self.sql(found), node)
         except NoMatch:
-            del self.parameters.values[taken:]
+            del self.parameters.values[taken:], self.parameters.types[taken:]
             return FALSE
 
     def find(self, name: str) -> Field:
@@ -134,11 +170,11 @@ class Compiler:
                 return self._term(name, found, value, words)
             case Pattern(_, pattern):
                 self._must_be_text(name, found)
-                return f"{value} ILIKE {self.parameters.bind(like_pattern(text(pattern)), 'text')}"
+                return self._fits(found, value, "ILIKE", like_pattern(text(pattern)))
             case Affix(_, affix, end):
                 self._must_be_text(name, found)
                 bare = escaped(text(affix))
-                return f"{value} LIKE {self.parameters.bind(f'%{bare}' if end else f'{bare}%', 'text')}"
+                return self._fits(found, value, "LIKE", f"%{bare}" if end else f"{bare}%")
             case Words(_, phrases):
                 self._must_be_text(name, found)
                 return self._words(found, value, phrases)
@@ -146,12 +182,16 @@ class Compiler:
 
     def _equal(self, name: str, found: Field, value: str, wanted: Any, *, coerces: bool | None = None) -> str:
         bound, sql_type = parameter(name, found, wanted, coerces=self.coerces if coerces is None else coerces)
+        if found.equal is not None:
+            return found.equal(self.parameters.bind, bound).replace("{t}", self.alias)
         if found.kind == "scale":
             words = list(found.words.get(bound, ())) if sql_type == "bigint" else []
             return f"{value} = ANY({self.parameters.bind(words, 'text[]')})"
         return f"{value} = {self.parameters.bind(bound, sql_type)}"
 
     def _one_of(self, name: str, found: Field, value: str, wanted: tuple[Any, ...]) -> str:
+        if found.equal is not None:
+            return self._joined(tuple(Equal(name, item) for item in wanted), " OR ", FALSE)
         by_type: dict[str, list[Any]] = {}
         for item in wanted:
             try:
@@ -187,11 +227,14 @@ class Compiler:
             if not clean.strip():
                 continue
             if found.match:
-                bound = self.parameters.bind(clean, "text")
-                parts.append(found.match.replace("{t}", self.alias).replace("{value}", bound))
-            else:
-                parts.append(f"{value} ~* {self.parameters.bind(word_regex(clean), 'text')}")
+                parts.append(self._among(found.match, self.parameters.bind(clean, "text")))
+            parts.append(f"{value} ~* {self.parameters.bind(word_regex(clean), 'text')}")
         return "(" + " AND ".join(parts) + ")" if parts else TRUE
+
+    def _fits(self, found: Field, value: str, operator: str, pattern: str) -> str:
+        bound = self.parameters.bind(pattern, "text")
+        exact = f"{value} {operator} {bound}"
+        return f"({self._among(found.like, bound)} AND {exact})" if found.like else exact
 
     def _must_be_text(self, name: str, found: Field) -> None:
         if found.value_kind != "text":

@@ -177,6 +177,8 @@ def _with_field(node: Node, field: str) -> Node:
         return Not(_with_field(node.part, field))
     if isinstance(node, Words) and node.field is None:
         return Term(field, node.phrases[0])
+    if isinstance(node, Pattern) and node.field is None:
+        return Pattern(field, node.pattern)
     return node
 
 
@@ -185,7 +187,7 @@ def _word(field: str | None, text: str) -> Node:
     if re.search(r"(?<!\\)[*?]", text):
         if plain == "*":
             return Has(field) if field else Everything()
-        return Pattern(field, plain) if field else Words(None, (plain,))
+        return Pattern(field, plain)
     return Term(field, plain) if field else Words(None, (plain,))
 
 

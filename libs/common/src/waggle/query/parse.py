@@ -94,10 +94,11 @@ class _Parser:
         return _OPERATORS[name](self, value)
 
     def _equal(self, name: str, value: Any) -> Node:
-        if isinstance(value, dict):
-            raise BadRequest(f"{name} is compared with a value, not with an object")
+        items = value if isinstance(value, list) else [value]
+        if any(isinstance(item, dict | list) for item in items):
+            raise BadRequest(f"{name} is compared with a value, not with an object or a list of lists")
         if isinstance(value, list):
-            return And(tuple(Equal(name, item) for item in value)) if value else Not(Has(name))
+            return And(tuple(Equal(name, item) for item in items)) if items else Not(Has(name))
         return Equal(name, value)
 
     def compared(self, operator: str, given: Any) -> tuple[str, Any]:

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 FieldKind = Literal["text", "integer", "float", "boolean", "id", "uuid", "scale", "list", "computed"]
+Bind = Callable[[Any, str], str]
+"""Takes a value and its SQL type, gives what stands for it in the statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Candidates from an index that has no order: `key` of the object is among the `rows`, a SELECT for the wanted `{value}`.
+
+    They are at least the objects that fit.
+    """
+
+    key: str
+    rows: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +45,10 @@ class Field:
 
     kind `integer` holds counts and times (ms) alike. kind `scale`: `words` by the number the API shows, several words per
     number where the API knows fewer. kind `computed`: a condition per value, so that an index on the facts can be used.
-    `match`: a condition for whole words (`{value}` the phrase) where a full-text index serves them.
+
+    The rest lets an index serve where the plain expression would not. `equal`: the condition for an equal value (not for side
+    rows). `match` (for a phrase) and `like` (for a pattern of LIKE) find candidates; the value itself is tested as well. `read`:
+    turns a value as sent into one as stored.
     """
 
     sql: str
@@ -40,7 +56,10 @@ class Field:
     side: Side | None = None
     words: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     cases: Mapping[str, str] = field(default_factory=dict)
-    match: str | None = None
+    equal: Callable[[Bind, Any], str] | None = None
+    match: Lookup | None = None
+    like: Lookup | None = None
+    read: Callable[[Any], Any] | None = None
 
     @property
     def value_kind(self) -> FieldKind:
@@ -61,8 +80,8 @@ class Entity:
     """One kind of object. `fields` has `_id` (kind id or uuid); `number` is the alternative key a case has.
 
     `date` is the column lists are shown by; together with the id it is the order of a page that asks for none: newest first.
-    `texts` are the fields a bare search term looks in. `custom` finds fields by name that `fields` does not list.
-    `ignored`: names that a filter may use and that hold for every object.
+    `texts` are the fields a bare search term looks in; `match`, if there is one, finds whole words in their place. `custom`
+    finds fields by name that `fields` does not list. `ignored`: names that a filter may use and that hold for every object.
     """
 
     kind: str
@@ -73,6 +92,7 @@ class Entity:
     date: str | None = None
     number: str | None = None
     texts: tuple[str, ...] = ()
+    match: Lookup | None = None
     custom: Callable[[str], Field | None] | None = None
     parents: Mapping[str, Relation] = field(default_factory=dict)
     children: Mapping[str, Relation] = field(default_factory=dict)

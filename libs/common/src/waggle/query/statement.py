@@ -2,6 +2,10 @@
 
 Rule 1 of the data model: where the filter demands a tag or a custom field's value, the page is driven from the dated rows that
 hold it. A tag that stopped occurring a year ago then costs nothing, and a common one is read in order.
+
+Rule 2: where it demands words or a pattern that an unordered index finds, few candidates are fetched and sorted, and among many
+the page is read in order and each object probed. The database cannot know beforehand which it will be, so both ways stand in the
+statement and the number of candidates opens one of them.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from waggle.query.compiler import Compiler, Parameters
 from waggle.query.register import Entity, Field, Side
 from waggle.query.values import NoMatch
 
+FEW = 2000
 TABLE = "t"
 ROW = "d"
 
@@ -24,8 +29,11 @@ Narrowing = Callable[[Compiler], str]
 
 @dataclass(frozen=True, slots=True)
 class Statement:
+    """`$1`… in `sql` stand for `args`, whose SQL types are `types`."""
+
     sql: str
     args: tuple[Any, ...]
+    types: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +60,45 @@ def page_sql(search: Search, columns: str) -> Statement:
     """The page's rows. `columns` is our own text with `{t}` for the table. Raises BadRequest."""
     compiler, source, conditions, driven = _source(search)
     order = _order(search, compiler, driven)
-    sql = f"SELECT {columns.replace('{t}', TABLE)} FROM {source} WHERE {' AND '.join(conditions) or 'true'} ORDER BY {order}"
     if search.limit is not None:
-        sql += f" LIMIT {compiler.parameters.bind(search.limit, 'bigint')}"
+        order += f" LIMIT {compiler.parameters.bind(search.limit, 'bigint')}"
     if search.offset:
-        sql += f" OFFSET {compiler.parameters.bind(search.offset, 'bigint')}"
-    return Statement(sql, tuple(compiler.parameters.values))
+        order += f" OFFSET {compiler.parameters.bind(search.offset, 'bigint')}"
+    page = f"SELECT {columns.replace('{t}', TABLE)} FROM {source} WHERE {' AND '.join(conditions) or 'true'}"
+    candidates = None if driven or search.limit is None else _candidates(search, compiler)
+    if candidates is None:
+        return _statement(f"{page} ORDER BY {order}", compiler)
+    key, rows = candidates
+    few = f"(SELECT count(*) FROM hits) <= {FEW}"
+    return _statement(
+        f"WITH hits(key) AS MATERIALIZED ({rows} LIMIT {FEW + 1})"
+        f" ({page} AND {few} AND {key} = ANY(ARRAY(SELECT key FROM hits)) ORDER BY {order})"
+        f" UNION ALL ({page} AND NOT {few} ORDER BY {order})",
+        compiler,
+    )
+
+
+def _candidates(search: Search, compiler: Compiler) -> tuple[str, str] | None:
+    found = (compiler.candidates(node) for node in _demanded(search.query))
+    return next((one for one in found if one is not None), None)
 
 
 def count_sql(search: Search) -> Statement:
     """How many objects match, before the page is cut."""
     compiler, source, conditions, _ = _source(search)
     sql = f"SELECT count(*) FROM {source} WHERE {' AND '.join(conditions) or 'true'}"
-    return Statement(sql, tuple(compiler.parameters.values))
+    return _statement(sql, compiler)
 
 
 def where_sql(search: Search, *, alias: str = TABLE, first: int = 1) -> Statement:
     """The filter alone, for a statement of the service's own whose parameters before `first` are taken."""
     compiler = Compiler(search.entity, alias, Parameters(first), search.org, search.coerces)
     conditions = [*compiler.scope(), *_narrowed(search, compiler), compiler.condition(search.query)]
-    return Statement(" AND ".join(conditions), tuple(compiler.parameters.values))
+    return _statement(" AND ".join(conditions), compiler)
+
+
+def _statement(sql: str, compiler: Compiler) -> Statement:
+    return Statement(sql, tuple(compiler.parameters.values), tuple(compiler.parameters.types))
 
 
 def _source(search: Search) -> tuple[Compiler, str, list[str], Side | None]:

@@ -22,6 +22,8 @@ class NoMatch(Exception):
 def parameter(name: str, field: Field, value: Any, *, coerces: bool) -> tuple[Any, str]:
     """The parameter and its SQL type. Raises BadRequest for a value of another type, NoMatch where nothing can be equal."""
     kind = field.value_kind
+    if field.read is not None:
+        value = field.read(value)
     if kind == "id":
         return _identifier(value), "bigint"
     if kind == "uuid":

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cortex.identity.models import Organisation, User
-from cortex.search import STAMPS, search_keys
+from cortex.search import STAMPS, find_all
 from waggle.query import Entity, Field, Relation
 from waggle.web.paging import Page
 
@@ -53,19 +52,15 @@ async def find_organisations(
     session: AsyncSession, *, query: Any, page: Page, order: Sequence[str]
 ) -> tuple[list[Organisation], int]:
     """Of all organisations: only superadmins list them."""
-    keys, total = await search_keys(
-        session, ORGANISATIONS, organisation=None, query=query, page=page, order=order, usual_order="name"
+    return await find_all(
+        session, Organisation, ORGANISATIONS, organisation=None, query=query, page=page, order=order, usual_order="name"
     )
-    found = {o.id: o for o in await session.scalars(select(Organisation).where(Organisation.id.in_(keys)))}
-    return [found[key] for key in keys], total
 
 
 async def find_users(
     session: AsyncSession, *, organisation: str | None, query: Any, page: Page, order: Sequence[str]
 ) -> tuple[list[User], int]:
     """Users of one organisation, or of all of them for superadmins."""
-    keys, total = await search_keys(
-        session, USERS, organisation=organisation, query=query, page=page, order=order, usual_order="name"
+    return await find_all(
+        session, User, USERS, organisation=organisation, query=query, page=page, order=order, usual_order="name"
     )
-    found = {u.login: u for u in await session.scalars(select(User).where(User.login.in_(keys)))}
-    return [found[key] for key in keys], total

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cortex.jobs.models import Job
 from cortex.markings import PAP_NUMBERS, TLP_NUMBERS
-from cortex.search import STAMPS, search_keys
+from cortex.search import STAMPS, find_all
 from waggle.query import Entity, Field
 from waggle.web.paging import Page
 
@@ -66,8 +64,9 @@ async def find_jobs(
     session: AsyncSession, *, organisation: str, query: Any, page: Page, order: Sequence[str], deleted: bool = False
 ) -> tuple[list[Job], int]:
     """The jobs that match, newest first unless told otherwise. `deleted` adds the deleted ones."""
-    keys, total = await search_keys(
+    return await find_all(
         session,
+        Job,
         JOBS,
         organisation=organisation,
         query=query,
@@ -75,6 +74,3 @@ async def find_jobs(
         order=order,
         narrowing=lambda compiler: "true" if deleted else f"{compiler.alias}.status <> 'Deleted'",
     )
-    ids = [UUID(bytes=key.bytes) for key in keys]
-    found = {job.id: job for job in await session.scalars(select(Job).where(Job.id.in_(ids)))}
-    return [found[key] for key in ids], total

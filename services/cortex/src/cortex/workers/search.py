@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cortex.identity.search import OF_ORGANISATION
-from cortex.search import STAMPS, search_keys
+from cortex.search import STAMPS, find_all
 from cortex.workers.models import Worker
 from waggle.query import Entity, Field
 from waggle.web.paging import Page
@@ -42,8 +41,9 @@ WORKERS = Entity(
 async def find_workers(
     session: AsyncSession, *, organisation: str, kind: str, query: Any, page: Page, order: Sequence[str]
 ) -> tuple[list[Worker], int]:
-    keys, total = await search_keys(
+    return await find_all(
         session,
+        Worker,
         WORKERS,
         organisation=organisation,
         query=query,
@@ -52,5 +52,3 @@ async def find_workers(
         usual_order="name",
         narrowing=lambda compiler: f"{compiler.alias}.kind = {compiler.parameters.bind(kind, 'text')}",
     )
-    found = {w.id: w for w in await session.scalars(select(Worker).where(Worker.id.in_(keys)))}
-    return [found[key] for key in keys], total

@@ -39,6 +39,8 @@ CASE_STATUS = Field(
     "computed",
     cases={"Open": "{t}.stage <> 'Closed'", "Resolved": "{t}.stage = 'Closed'"},
 )
+# What has no status in our model was "Ok" there, unless deleted; scripts ask for what is not "Deleted".
+OK = Field("'Ok'::text", "computed", cases={"Ok": "true"})
 RESOLUTION = Field("CASE WHEN {t}.stage = 'Closed' THEN {t}.status END")
 
 
@@ -54,33 +56,53 @@ def task() -> Entity:
     return TASK
 
 
+def log() -> Entity:
+    return LOG
+
+
 def observable() -> Entity:
     return OBSERVABLE
 
 
-ALERT = _classic(r.ALERT, "alert", status=ALERT_STATUS)
+def job() -> Entity:
+    return JOB
+
+
+_ARTIFACTS = Relation(observable, "{other}.alert_id = {t}.id")
+ALERT = replace(
+    _classic(r.ALERT, "alert", status=ALERT_STATUS), children={"alert_artifact": _ARTIFACTS, "case_artifact": _ARTIFACTS}
+)
 CASE = replace(
-    _classic(r.CASE, "case", status=CASE_STATUS, resolutionStatus=RESOLUTION, caseId=Field("{t}.number", "integer")),
+    _classic(
+        r.CASE, "case", status=CASE_STATUS, resolutionStatus=RESOLUTION, caseId=Field("{t}.number", "integer"),
+        caseTemplate=Field("{t}.template_name"),
+    ),
+    ignored=frozenset({"template", "mergeInto", "mergeFrom"}),
     children={
         "case_task": Relation(task, "{other}.case_id = {t}.id"),
         "case_artifact": Relation(observable, "{other}.case_id = {t}.id"),
     },
+)  # fmt: skip
+TASK = replace(
+    _classic(r.TASK, "case_task"),
+    parents={"case": Relation(case, "{other}.id = {t}.case_id")},
+    children={"case_task_log": Relation(log, "{other}.task_id = {t}.id")},
 )
-TASK = replace(_classic(r.TASK, "case_task"), parents={"case": Relation(case, "{other}.id = {t}.case_id")})
 LOG = replace(
-    _classic(r.LOG, "case_task_log", startDate=Field("{t}.date", "integer")),
+    _classic(r.LOG, "case_task_log", startDate=Field("{t}.date", "integer"), status=OK),
     parents={"case_task": Relation(task, "{other}.id = {t}.task_id")},
-    ignored=frozenset({"status"}),
 )
 OBSERVABLE = replace(
-    _classic(r.OBSERVABLE, "case_artifact"),
+    _classic(r.OBSERVABLE, "case_artifact", status=OK),
     parents={
         "case": Relation(case, "{other}.id = {t}.case_id"),
         "alert": Relation(alert, "{other}.id = {t}.alert_id"),
     },
+    children={"case_artifact_job": Relation(job, "{other}.observable_id = {t}.id")},
 )
-TEMPLATE = replace(_classic(r.TEMPLATE, "caseTemplate"), ignored=frozenset({"status"}))
-KINDS: dict[str, Entity] = {one.kind: one for one in (ALERT, CASE, TASK, LOG, OBSERVABLE, TEMPLATE)}
+JOB = _classic(r.JOB, "case_artifact_job")
+TEMPLATE = _classic(r.TEMPLATE, "caseTemplate", status=OK)
+KINDS: dict[str, Entity] = {one.kind: one for one in (ALERT, CASE, TASK, LOG, r.own(OBSERVABLE), TEMPLATE)}
 MODEL_KINDS = {
     "alert": "alert", "case": "case", "case_task": "task", "case_task_log": "log", "case_artifact": "observable",
     "caseTemplate": "case template",

@@ -7,18 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from hive.catalogue import Catalogue
+from hive.observables.values import value_key
+from hive.search.texts import ALERT_TITLE, ALERT_WORDS, CASE_TITLE, CASE_WORDS, PART_WORDS, VALUES, prose
 from waggle.contracts.vocabulary import PAP_LEVELS, TLP_LEVELS
-from waggle.query import Entity, Field, Side
+from waggle.query import Bind, Entity, Field, Side
 
 TLP = {number: (word,) for number, word in enumerate(TLP_LEVELS)}
 PAP = {number: (word,) for number, word in enumerate(PAP_LEVELS)}
-ASSIGNEE = Field("(SELECT u.login FROM users u WHERE u.id = {t}.assignee_id)")
 NUMERIC = ("integer", "float", "date")
+KINDS_NAMED = (*NUMERIC, "string", "boolean", "url", "number")
+KEY_LENGTH = 200
 SHARED_CASES = (
     "(SELECT c.*, s.org_id AS viewer_id, s.start_date AS listed_at FROM case_shares s JOIN cases c ON c.id = s.case_id)"
 )
+
+
+def _assigned(bind: Bind, login: str) -> str:
+    """By the user's key, which indexes have."""
+    return f"{{t}}.assignee_id = (SELECT u.id FROM users u WHERE u.login = {bind(login, 'text')})"
+
+
+def _has_data(bind: Bind, data: str) -> str:
+    """By both keys the value may have: types without regard to case fold it."""
+    keys = bind([value_key(data, case_sensitive=True), value_key(data, case_sensitive=False)], "uuid[]")
+    return f"({{t}}.value_key = ANY({keys}) AND {{t}}.data = {bind(data, 'text')})"
+
+
+ASSIGNEE = Field("(SELECT u.login FROM users u WHERE u.id = {t}.assignee_id)", equal=_assigned)
 
 
 def common() -> dict[str, Field]:
@@ -51,21 +69,41 @@ def markings(tlp: Mapping[int, tuple[str, ...]] = TLP) -> dict[str, Field]:
     return {"tlp": Field("{t}.tlp", "scale", words=tlp), "pap": Field("{t}.pap", "scale", words=PAP)}
 
 
-def tags(table: str, owner: str, date: str = "date") -> dict[str, Field]:
-    return {"tags": Field("{t}.tags", "list", side=Side(table, owner, "tag", date=date))}
+def tags(table: str, owner: str, date: str | None = "date", org: str | None = "org_id") -> dict[str, Field]:
+    """`date` and `org` None for cases: their lists are driven from shares, and a received case has its owner's tags."""
+    return {"tags": Field("{t}.tags", "list", side=Side(table, owner, "tag", date=date, org=org))}
+
+
+def own(entity: Entity) -> Entity:
+    """The organisation's own alone: lists of observables and jobs, which may also be reached through a received case."""
+    return replace(entity, org="org_id")
+
+
+def _key(value: Any) -> Any:
+    """A value as the column `key` holds it: the word of a boolean, the first characters of a text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value[:KEY_LENGTH] if isinstance(value, str) else value
 
 
 def custom_fields(kind: str, catalogue: Catalogue) -> Callable[[str], Field | None]:
-    """`customFields.<name>`: the definition's type picks the column that is compared."""
+    """`customFields.<name>`, classic also with `.<type>` behind it: the definition's type picks the column that is compared."""
+    shared = kind == "case"  # a received case has its owner's values, and lists of cases are driven from shares
 
     def find(name: str) -> Field | None:
-        definition = catalogue.fields.get(name.removeprefix("customFields."))
-        if definition is None or not name.startswith("customFields."):
+        if not name.startswith("customFields."):
+            return None
+        wanted = name.removeprefix("customFields.")
+        bare, _, kind_named = wanted.rpartition(".")
+        definition = catalogue.fields.get(wanted) or (catalogue.fields.get(bare) if kind_named in KINDS_NAMED else None)
+        if definition is None:
             return None
         numeric = definition.type in NUMERIC
-        column = "number" if numeric else "key"
-        side = Side(f"{kind}_fields", f"{kind}_id", column, date="date", fixed={"field_no": definition.number}, row="id")
-        return Field("", "float" if numeric else "text", side=side)
+        side = Side(
+            f"{kind}_fields", f"{kind}_id", "number" if numeric else "key", fixed={"field_no": definition.number}, row="id",
+            date=None if shared else "date", org=None if shared else "org_id",
+        )  # fmt: skip
+        return Field("", "float", side=side) if numeric else Field("", side=side, read=_key)
 
     return find
 
@@ -83,9 +121,11 @@ ALERT = Entity(
     fields={
         **common(),
         **texts(
-            type="type", source="source", sourceRef="source_ref", title="title", description="description", status="status",
-            stage="stage", externalLink="external_link", caseTemplate="case_template", summary="summary",
+            type="type", source="source", sourceRef="source_ref", status="status", stage="stage",
+            externalLink="external_link", caseTemplate="case_template", summary="summary",
         ),
+        "title": prose("title", words=ALERT_WORDS, like=ALERT_TITLE),
+        "description": prose("description", words=ALERT_WORDS),
         **numbers(
             severity="severity", date="date", observableCount="observable_count", newDate="new_date",
             inProgressDate="in_progress_date", closedDate="closed_date", importedDate="imported_date",
@@ -99,7 +139,8 @@ ALERT = Entity(
         "assignee": ASSIGNEE,
         "user": ASSIGNEE,
     },
-    texts=("title", "description", "source", "sourceRef"),
+    texts=("title", "description", "source", "sourceRef", "tags"),
+    match=ALERT_WORDS,
 )  # fmt: skip
 
 CASE = Entity(
@@ -110,20 +151,21 @@ CASE = Entity(
     number="{t}.number",
     fields={
         **common(),
-        **texts(
-            title="title", description="description", status="status", stage="stage", summary="summary",
-            impactStatus="impact_status",
-        ),
+        **texts(status="status", stage="stage", impactStatus="impact_status"),
+        "title": prose("title", words=CASE_WORDS, like=CASE_TITLE),
+        "description": prose("description", words=CASE_WORDS),
+        "summary": prose("summary", words=CASE_WORDS),
         **numbers(
             number="number", severity="severity", startDate="listed_at", endDate="end_date", newDate="new_date",
             inProgressDate="in_progress_date", closedDate="closed_date", alertDate="alert_date",
         ),
         **flags(flag="flag"),
         **markings(),
-        **tags("case_tags", "case_id"),
+        **tags("case_tags", "case_id", date=None, org=None),
         "assignee": ASSIGNEE,
     },
-    texts=("title", "description", "summary"),
+    texts=("title", "description", "summary", "tags"),
+    match=CASE_WORDS,
 )  # fmt: skip
 
 TASK = Entity(
@@ -132,13 +174,16 @@ TASK = Entity(
     org=None,
     fields={
         **common(),
-        **texts(title="title", group="task_group", description="description", status="status"),
+        **texts(group="task_group", status="status"),
+        "title": prose("title", words=PART_WORDS),
+        "description": prose("description", words=PART_WORDS),
         **numbers(order="ord", startDate="start_date", endDate="end_date", dueDate="due_date"),
         **flags(flag="flag", mandatory="mandatory"),
         **ids(caseId="case_id"),
         "assignee": ASSIGNEE,
     },
     texts=("title", "description"),
+    match=PART_WORDS,
 )
 
 LOG = Entity(
@@ -147,35 +192,44 @@ LOG = Entity(
     org=None,
     fields={
         **common(),
-        **texts(message="message", owner="created_by"),
+        **texts(owner="created_by"),
+        "message": prose("message", words=PART_WORDS),
         **numbers(date="date", includeInTimeline="include_in_timeline"),
         **ids(taskId="task_id"),
     },
     texts=("message",),
+    match=PART_WORDS,
 )
 
 OBSERVABLE = Entity(
     kind="observable",
     table="observables",
+    org=None,
     date="created_at",
     fields={
         **common(),
         **texts(
-            dataType="data_type", data="data", message="message",
+            dataType="data_type", message="message",
             **{"attachment.name": "file_name", "attachment.contentType": "content_type"},
         ),
         **numbers(startDate="created_at", sightedAt="sighted_at"),
         **flags(ioc="ioc", sighted="sighted", ignoreSimilarity="ignore_similarity"),
         **markings(),
         **tags("observable_tags", "observable_id", "created_at"),
+        "data": Field("{t}.data", equal=_has_data, like=VALUES),
+        "attachment.size": Field("(SELECT b.size FROM blobs b WHERE b.sha256 = {t}.sha256)", "integer"),
+        "attachment.hashes": Field(
+            "(SELECT ARRAY[encode(b.sha256, 'hex'), b.sha1, b.md5] FROM blobs b WHERE b.sha256 = {t}.sha256)", "list"
+        ),
         "attachment.id": Field("encode({t}.sha256, 'hex')"),
     },
-    texts=("data", "message", "attachment.name"),
+    texts=("data", "message", "attachment.name", "tags"),
 )  # fmt: skip
 
 JOB = Entity(
     kind="job",
     table="jobs",
+    org=None,
     date="created_at",
     fields={
         **common(),
