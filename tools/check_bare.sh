@@ -31,7 +31,7 @@ for library in /usr/lib/*/libmagic.so.1*; do
   if [ -e "$library" ]; then hide_file "$(readlink -f "$library")" 2>/dev/null || true; fi
 done
 for program in node npm gcc chromium rabbitmq-server psql; do
-  if command -v "$program" >/dev/null; then echo "check-bare: $program is still there" >&2; exit 1; fi
+  if "$program" --version >/dev/null 2>&1; then echo "check-bare: $program is still there" >&2; exit 1; fi
 done
 
 play() { # label, command prefix...
@@ -41,7 +41,10 @@ play() { # label, command prefix...
   git clone --quiet --no-hardlinks "$root" "$place/waggle"
   chmod 755 "$place"
   if [ "$label" = user ]; then chown -R 1000:1000 "$place"; fi
-  local env=(env -i HOME="$place" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 CHECK_BARE_INSIDE=1)
+  # how this machine reaches its registries stays: certificates, proxies, mirrors
+  local reach=()
+  while IFS= read -r line; do reach+=("$line"); done < <(env | grep -E '^(SSL_|UV_|PIP_|NPM_|npm_config_|NODE_EXTRA|REQUESTS_CA|CURL_CA|[a-zA-Z_]*(proxy|PROXY)=)' || true)
+  local env=(env -i "${reach[@]}" HOME="$place" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 CHECK_BARE_INSIDE=1)
   local targets=()
   if [ "$what" != test ]; then targets+=("DEMO_EXIT=1 make demo"); fi
   if [ "$what" != demo ]; then targets+=("make test"); fi

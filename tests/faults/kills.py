@@ -167,8 +167,14 @@ class Books:
             assert time.monotonic() < deadline, f"{round_.killed}: {len(open_)} jobs never ended\n{self.platform.output()}"
             await asyncio.sleep(0.25)
         assert len(jobs) == len(round_.jobs)
-        faults = [job["report"] for job in jobs if job["status"] != "Success" or not job.get("report")]
+        reports = [await self._report(job["_id"]) for job in jobs]
+        faults = [report for report in reports if not (report and report["success"] and report["full"])]
         assert not faults, f"{round_.killed}: {faults[:3]}"
+
+    async def _report(self, job: str) -> Any:
+        answer = await self._patiently("GET", f"/api/connector/cortex/job/{job}", None)
+        assert answer is not None
+        return answer.json().get("report")
 
     async def _jobs(self, round_: Round) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await self.query(

@@ -133,11 +133,11 @@ class TestObservables:
         await world.observable(case["_id"], dataType="url", data="hXXp://a[.]example/x", ioc=True)
         await world.observable(case["_id"], dataType="hash", data="aa.bb", ioc=True)
         await world.observable(case["_id"], dataType="other", data="=cmd;x")
-        path = f"/api/v1/case/{case['number']}/observable/export"
+        path = f"/api/v1/case/{case['number']}/observable/_export"
         answer = await world.soc.get(path)
         assert answer.headers["content-type"].startswith("text/csv")
         assert answer.text == 'url;hxxp://a[.]example/x\nhash;aa.bb\nother;"\'=cmd;x"\n'
-        iocs = await world.soc.get(path, params={"ioc": "true", "format": "txt", "protected": "false"})
+        iocs = await world.soc.get(path, params={"ioc": "true", "format": "txt", "protect": "false"})
         assert iocs.text == "hXXp://a[.]example/x\naa.bb\n"
         classic = await world.soc.get(f"/api/case/{case['number']}/artifact/_export", params={"protect": "0", "format": "misp"})
         assert classic.text.splitlines()[0] == "*url\t:hXXp://a[.]example/x"

@@ -26,6 +26,9 @@ SET_SCOPE = text(
     " set_config('waggle.request', :request, true)"
 )
 
+LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
+"""What the driver raises when its server goes; InternalClientError is its own confusion in that moment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -101,7 +104,11 @@ class Database:
         engine = self._system if system else self._app
         async with engine.connect() as connection:
             fairy = await connection.get_raw_connection()
-            yield fairy.driver_connection
+            try:
+                yield fairy.driver_connection
+            except LOST:  # the pool sees nothing of what happens past it, and would hand out a dead connection again
+                await connection.invalidate()
+                raise
 
     async def fetch(self, sql: str, *args: Any, system: bool = False) -> list[asyncpg.Record]:
         """The rows of one statement in autocommit."""

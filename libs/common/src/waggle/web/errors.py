@@ -51,7 +51,7 @@ def validation_failure(errors: list[dict[str, Any]]) -> WaggleError:
 def database_failure(error: BaseException) -> WaggleError | None:
     """What a database error means to the caller; None when it is a fault of ours."""
     state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
-    if isinstance(error, PoolTimeout | OSError | asyncpg.InterfaceError) and not isinstance(error, ValueError):
+    if isinstance(error, PoolTimeout | OSError | asyncpg.InterfaceError | asyncpg.InternalClientError) and not isinstance(error, ValueError):
         return Unavailable("the database does not answer; try again")
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return Unavailable("the database went away; try again")

@@ -71,19 +71,19 @@ async def create_task(reference: Reference, given: InputTask, acting: MayTask) -
         return answer(task_out(task), 201)
 
 
-Protected = Annotated[bool, Query(description="defanged: nothing opens by accident")]
+Protect = Annotated[bool, Query(description="defanged: nothing opens by accident")]
 OnlyIocs = Annotated[bool, Query(description="only confirmed indicators")]
 
 
 @router.get(
-    "/{reference}/observable/export",
+    "/{reference}/observable/_export",
     responses={200: {"content": {"text/csv": {}, "text/plain": {}}, "description": "one line per observable"}},
 )
 async def export_observables(
-    reference: Reference, acting: Member, format: Format = "csv", protected: Protected = True, ioc: OnlyIocs = False
+    reference: Reference, acting: Member, format: Format = "csv", protect: Protect = True, ioc: OnlyIocs = False
 ) -> Response:
     """The case's observables as text; `ioc=true` leaves out what is not a confirmed indicator."""
-    return await export_answer(acting, reference, format, protected=protected, only_iocs=ioc)
+    return await export_answer(acting, reference, format, protected=protect, only_iocs=ioc)
 
 
 async def export_answer(acting: Acting, reference: str, format: Format, *, protected: bool, only_iocs: bool) -> Response:

@@ -109,8 +109,9 @@ def routes(router: APIRouter) -> None:
     @router.get("/alert")
     @router.post("/alert/_search", openapi_extra=classic_body())
     async def find_all(request: Request, acting: Member) -> Response:
+        catalogue = await acting.hive.catalogues.current()
         async with read_fields(request, json_by_default=True) as fields, acting.read() as session:
-            rows, total = await search(session, acting.caller, "alert", request, fields)
+            rows, total = await search(session, acting.caller, "alert", request, fields, catalogue)
             return answer(await shown(session, rows), total=total)
 
     @router.post("/alert/merge/_bulk", openapi_extra=classic_body())

@@ -23,13 +23,13 @@ from hive.classic.fields import values_of
 from hive.classic.marks import MayAlert, classic_body
 from hive.classic.outputs import case_out, log_out, observable_out, task_out, template_out
 from hive.classic.reading import Body, reference
-from hive.classic.search import search
+from hive.classic.search import below, search
 from hive.identity.permissions import Permission
 from hive.observables import service as observables
 from hive.observables.export import Format
 from hive.observables.uploads import stored_parts
 from hive.tasks import service as tasks
-from hive.tasks.models import Log, Task
+from hive.tasks.models import Task
 from hive.tasks.service import TaskDraft
 from hive.templates import service as templates
 from waggle.errors import InvalidFields
@@ -144,14 +144,16 @@ def _case_routes(router: APIRouter) -> None:
     @router.get("/case")
     @router.post("/case/_search", openapi_extra=classic_body())
     async def find_all(request: Request, acting: Member) -> Response:
+        catalogue = await acting.hive.catalogues.current()
         async with read_fields(request, json_by_default=True) as fields, acting.read() as session:
-            rows, total = await search(session, acting.caller, "case", request, fields)
+            rows, total = await search(session, acting.caller, "case", request, fields, catalogue)
             return answer([case_out(row, acting.caller) for row in rows], total=total)
 
     @router.post("/case/template/_search", openapi_extra=classic_body())
     async def find_templates(request: Request, acting: Member) -> Response:
+        catalogue = await acting.hive.catalogues.current()
         async with read_fields(request, json_by_default=True) as fields, acting.read() as session:
-            rows, total = await search(session, acting.caller, "caseTemplate", request, fields)
+            rows, total = await search(session, acting.caller, "caseTemplate", request, fields, catalogue)
             return answer([template_out(row) for row in rows], total=total)
 
     @router.get("/case/{case_id}")
@@ -177,8 +179,9 @@ def _case_routes(router: APIRouter) -> None:
 def _task_routes(router: APIRouter) -> None:
     @router.post("/case/task/_search", openapi_extra=classic_body())
     async def find_tasks(request: Request, acting: Member) -> Response:
+        catalogue = await acting.hive.catalogues.current()
         async with read_fields(request, json_by_default=True) as fields, acting.read() as session:
-            rows, total = await search(session, acting.caller, "case_task", request, fields)
+            rows, total = await search(session, acting.caller, "case_task", request, fields, catalogue)
             return answer([task_out(row) for row in rows], total=total)
 
     @router.post("/case/task/log/_search", openapi_extra=classic_body())
@@ -233,10 +236,11 @@ def _task_routes(router: APIRouter) -> None:
 
     @router.post("/case/{case_id}/task/_search", openapi_extra=classic_body())
     async def tasks_of(case_id: str, request: Request, acting: Member) -> Response:
+        catalogue = await acting.hive.catalogues.current()
         async with read_fields(request, json_by_default=True) as fields, acting.read() as session:
             case = await find(session, reference(case_id))
-            where = Task.case_id == case.id
-            rows, total = await search(session, acting.caller, "case_task", request, fields, where=where)
+            narrowing = below("case_id", case.id)
+            rows, total = await search(session, acting.caller, "case_task", request, fields, catalogue, narrowing=narrowing)
             return answer([task_out(row) for row in rows], total=total)
 
     @router.post("/case/{case_id}/task", status_code=201, openapi_extra=classic_body())
@@ -251,9 +255,10 @@ def _task_routes(router: APIRouter) -> None:
 
 
 async def _logs(acting: Acting, request: Request, fields: Fields, task: Task | None) -> Response:
-    where = Log.task_id == task.id if task is not None else None
+    narrowing = below("task_id", task.id) if task is not None else None
+    catalogue = await acting.hive.catalogues.current()
     async with acting.read() as session:
-        rows, total = await search(session, acting.caller, "case_task_log", request, fields, where=where)
+        rows, total = await search(session, acting.caller, "case_task_log", request, fields, catalogue, narrowing=narrowing)
         files = await attachments.of_logs(session, [row.id for row in rows])
         return answer([log_out(row, files.get(row.id, [])) for row in rows], total=total)
 
@@ -275,8 +280,9 @@ def _task_changes(body: Body) -> dict[str, Any]:
 def _observable_routes(router: APIRouter) -> None:
     @router.post("/case/artifact/_search", openapi_extra=classic_body())
     async def find_artifacts(request: Request, acting: Member) -> Response:
+        catalogue = await acting.hive.catalogues.current()
         async with read_fields(request, json_by_default=True) as fields, acting.read() as session:
-            rows, total = await search(session, acting.caller, "case_artifact", request, fields)
+            rows, total = await search(session, acting.caller, "case_artifact", request, fields, catalogue)
             return answer([observable_out(row) for row in rows], total=total)
 
     @router.get("/alert/artifact/{artifact_id}")

@@ -16,7 +16,6 @@ from hive.identity.caller import Caller
 from hive.identity.schemas import organisation_out, profile_out
 from hive.identity.service import users_out
 from hive.observables.schemas import observable_out
-from hive.search.entities import Entity
 from hive.tasks.schemas import log_out, task_out
 from hive.templates.schemas import template_out
 
@@ -26,12 +25,12 @@ SIMPLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def show(session: AsyncSession, caller: Caller, entity: Entity, rows: Sequence[Any]) -> list[dict[str, Any]]:
-    if entity.name == "case":
+async def show(session: AsyncSession, caller: Caller, kind: str, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    if kind == "case":
         return [cast(dict[str, Any], case_out(row, caller)) for row in rows]
-    if entity.name == "log":
+    if kind == "log":
         files = await attachments.of_logs(session, [row.id for row in rows])
         return [cast(dict[str, Any], log_out(row, files.get(row.id, []))) for row in rows]
-    if entity.name == "user":
+    if kind == "user":
         return [cast(dict[str, Any], one) for one in await users_out(session, caller, rows)]
-    return [SIMPLE[entity.name](row) for row in rows]
+    return [SIMPLE[kind](row) for row in rows]

@@ -46,8 +46,8 @@ async def query(
     given: InputQuery, acting: Known, name: Annotated[str | None, Query(description="a label for logs")] = None
 ) -> Response:
     caller = acting.caller
-    plan = planned(given.query, caller)
-    if caller.visiting and plan.entity.name not in OPEN_TO_VISITORS:
+    plan = planned(given.query, caller, await acting.hive.catalogues.current())
+    if caller.visiting and plan.kind not in OPEN_TO_VISITORS:
         raise Forbidden("only members of an organisation read its cases and alerts")
     async with acting.read() as session:
         found: Found = await run(session, caller, plan)
