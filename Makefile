@@ -3,7 +3,7 @@ PYTHON ?= python3
 BOOTSTRAP = $(PYTHON) deploy/local/src/launcher/bootstrap.py
 BIN = .venv/bin
 
-.PHONY: demo run setup setup-dev web lint format lock openapi test soak check-bare
+.PHONY: demo run setup setup-dev web lint format lock openapi settings test soak check-bare
 
 demo: setup
 	@$(BIN)/waggle demo
@@ -41,6 +41,9 @@ soak: setup-dev
 
 openapi: setup-dev
 	$(BIN)/python tools/openapi.py
+
+settings: setup-dev
+	$(BIN)/python tools/settings_doc.py
 
 check-bare:
 	tools/check_bare.sh

@@ -22,6 +22,8 @@ ANALYSES = 20
 AT_ONCE = 16
 SETTLE_SECONDS = 90.0
 DATA_TYPE = "domain"
+OPERATION = {"hive": "/api/v1/admin", "cortex": "/api/admin", "misp-connector": "/api"}
+"""Below which path each service shows its queues."""
 
 
 @dataclass
@@ -183,17 +185,31 @@ class Books:
         return found
 
     async def check_queues(self) -> None:
-        """Nothing waits, is held or lies among the dead once the rounds are over."""
+        """In no service anything waits, is held or was given up once the rounds are over."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        while True:
-            answer = await self._patiently("GET", "/api/v1/admin/queues", None)
-            assert answer is not None
-            assert answer.status_code == 200, answer.text
-            left = {q["name"]: q for q in answer.json() if q["ready"] or q["leased"] or q["dead"]}
-            if not left:
-                return
+        while left := await self._left():
             assert time.monotonic() < deadline, f"messages left behind: {left}"
             await asyncio.sleep(0.25)
+
+    async def _left(self) -> dict[str, dict[str, float]]:
+        """What is in queues and outboxes, by service and place."""
+        found: dict[str, dict[str, float]] = {}
+        for service, path in OPERATION.items():
+            headers = {"Authorization": f"Bearer {self.platform.credentials[service]['api_key']}"}
+            async with httpx.AsyncClient(base_url=self.platform.url(service) + path, headers=headers, timeout=30) as api:
+                try:
+                    queues, outbox = await api.get("/queues"), await api.get("/outbox")
+                except httpx.HTTPError:  # the last one killed is not back yet
+                    found[service] = {"away": 1}
+                    continue
+            if 503 in (queues.status_code, outbox.status_code):
+                found[service] = {"busy": 1}
+                continue
+            assert (queues.status_code, outbox.status_code) == (200, 200), f"{queues.text} {outbox.text}"
+            shown = {queue.pop("name"): queue for queue in queues.json()}
+            shown["outbox"] = {state: outbox.json()[state] for state in ("waiting", "refused")}
+            found |= {f"{service} {place}": counts for place, counts in shown.items() if any(counts.values())}
+        return found
 
     async def close(self) -> None:
         await self.hive.aclose()

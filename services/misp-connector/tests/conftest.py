@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from misp_harness import MIGRATIONS, Connector, TestBus, bus_in, poller_of, settings_for
+from misp_harness import MIGRATIONS, Connector, poller_of, settings_for
 
 from misp_connector.receivers.service import set_default_receivers
 from misp_connector.runtime import open_runtime
 from waggle.db import Scope
 from waggle.testing import MakeDatabase, Server, ServiceDatabase
+from waggle.testing_bus import TestBus, bus_in
 
 
 @pytest_asyncio.fixture

@@ -1,17 +1,13 @@
-"""A connector's parts for tests: a database, a poller, one poll at a time, and the bus where it is needed."""
+"""A connector's parts for tests: a database, a poller and one poll at a time."""
 
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy.engine import make_url
 
 from misp_connector.instances import service
 from misp_connector.instances.config import InstanceInput
@@ -20,11 +16,8 @@ from misp_connector.polling.poller import Poller
 from misp_connector.runtime import Runtime
 from misp_connector.settings import Settings
 from waggle.db import Scope
-from waggle.messaging import Keyring, Sender, Signer
-from waggle.messaging.postgres import PostgresBus
-from waggle.messaging.postgres_schema import install
 from waggle.security.secretbox import new_secret_key
-from waggle.testing import PASSWORD, Server, ServiceDatabase
+from waggle.testing import ServiceDatabase
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 SERVICE_KEY = "s" * 43
@@ -108,51 +101,3 @@ def poller_of(runtime: Runtime) -> Poller:
         feed_folders=tuple(runtime.settings.feed_folders),
         parallel=runtime.settings.parallel_polls,
     )
-
-
-@dataclass
-class TestBus:
-    """A bus of its own in the run's PostgreSQL, with the logins and signing keys of two services."""
-
-    __test__ = False
-
-    urls: dict[str, str]
-    keys: dict[str, Signer]
-    private: dict[str, str]
-
-    def open(self, service: str) -> PostgresBus:
-        return PostgresBus(self.urls[service], signer=self.keys[service], keyring=self.keyring())
-
-    def keyring(self) -> Keyring:
-        return Keyring({name: Sender((signer.public_key,)) for name, signer in self.keys.items()})
-
-    def environment(self, service: str) -> dict[str, str]:
-        senders = {name: {"keys": [signer.public_key]} for name, signer in self.keys.items()}
-        return {
-            "BUS_DATABASE_URL": self.urls[service],
-            "WAGGLE_SIGNING_KEY": self.private[service],
-            "WAGGLE_SENDERS": json.dumps(senders),
-        }
-
-
-@asynccontextmanager
-async def bus_in(server: Server) -> AsyncIterator[TestBus]:
-    mark = secrets.token_hex(5)
-    database = f"bus_{mark}"
-    logins = {"hive": f"hive_{mark}", "misp-connector": f"misp_{mark}"}
-    admin = await asyncpg.connect(server.url)
-    await admin.execute(f"CREATE DATABASE {database}")
-    for login in logins.values():
-        await admin.execute(f"CREATE ROLE {login} LOGIN PASSWORD '{PASSWORD}'")
-    owner = make_url(server.url).set(database=database).render_as_string(hide_password=False)
-    await install(owner, {login: name for name, login in logins.items()})  # type: ignore[misc]
-    private = {name: Signer.new_key() for name in logins}
-    yield TestBus(
-        urls={name: server.database_url(database, login) for name, login in logins.items()},
-        keys={name: Signer(key) for name, key in private.items()},
-        private=private,
-    )
-    await admin.execute(f"DROP DATABASE {database} WITH (FORCE)")
-    for login in logins.values():
-        await admin.execute(f"DROP ROLE {login}")
-    await admin.close()

@@ -83,6 +83,9 @@ ROUTES = [
     ("GET", "/api/receivers", "reader"),
     ("PUT", "/api/receivers", "manager"),
     ("GET", "/api/queues", "reader"),
+    ("GET", "/api/outbox", "reader"),
+    ("GET", "/api/outbox/refused", "manager"),
+    ("POST", "/api/outbox/refused/6f1d3c1e-0b5a-4f0e-9a53-2d7c1f0e0001/resend", "manager"),
     ("GET", "/api/queues/misp.commands/dead", "manager"),
     ("POST", "/api/queues/misp.commands/dead/6f1d3c1e-0b5a-4f0e-9a53-2d7c1f0e0001/resend", "manager"),
 ]
@@ -376,5 +379,6 @@ class TestOperation:
         async with client_of(app) as client:
             assert (await client.get("/health")).json()["checks"] == {"database": "ok", "bus": "ok", "work": "ok"}
 
-    async def test_queues_are_shown_by_processes_that_work(self, api: httpx.AsyncClient) -> None:
+    async def test_without_a_bus_the_outbox_is_shown_and_no_queue(self, api: httpx.AsyncClient) -> None:
         assert (await api.get("/api/queues")).status_code == 503
+        assert (await api.get("/api/outbox")).json() == {"waiting": 0, "refused": 0, "oldest_seconds": 0.0}

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from misp_double import Fault, MispDouble
-from misp_harness import SERVICE_KEY, Connector, TestBus
+from misp_harness import SERVICE_KEY, Connector
 
 from launcher.postgres import free_port
 from misp_connector.events.consumers import Commands
@@ -29,6 +29,7 @@ from waggle.messaging import Delivery, Poison
 from waggle.messaging.rights import HIVE_ALERTS, HIVE_MISP
 from waggle.security.secretbox import new_secret_key
 from waggle.testing import ServiceDatabase
+from waggle.testing_bus import TestBus
 
 KEY = "o" * 43
 COMMAND = [sys.executable, "-c", "from misp_connector.cli import main; main()"]
@@ -187,6 +188,8 @@ class TestRunning:
                         break
                     await asyncio.sleep(0.05)
                 assert letters[0]["message_id"] == str(lost.id) and "no instance nobody" in letters[0]["reason"]
+                shown = process.run("queues", "--dead", "misp.commands")
+                assert shown.returncode == 0 and shown.stdout.startswith(f"{lost.id}  attempt 1: "), shown.stderr
                 again = f"/api/queues/misp.commands/dead/{lost.id}/resend"
                 assert (await api.post(again)).status_code == 202
                 assert (await api.post("/api/queues/hive.alerts/dead/" + str(lost.id) + "/resend")).status_code == 404

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from launcher import doctor
+from launcher import doctor, environment
 from launcher.children import GaveUp, Supervisor
 from launcher.credentials import read_json, write_private
 from launcher.postgres import PostgresError
@@ -129,7 +129,12 @@ def demo() -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="waggle", description="The whole of Waggle on one machine.")
+    parser = argparse.ArgumentParser(
+        prog="waggle",
+        description="The whole of Waggle on one machine.",
+        epilog=environment.listing(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     upper = commands.add_parser("up", help="start the platform and watch it")
     upper.add_argument("services", nargs="*", metavar="service", help=f"any of {', '.join(SERVICES)}; default all")

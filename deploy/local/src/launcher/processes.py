@@ -62,8 +62,7 @@ class Platform:
 
     @property
     def _embedded(self) -> bool:
-        bus = self.settings.amqp_url is None and not os.environ.get("BUS_DATABASE_OWNER_URL")
-        return bus or any(s not in self.settings.database_urls for s in self.services)
+        return self.settings.amqp_url is None or any(s not in self.settings.database_urls for s in self.services)
 
     def start_database(self) -> None:
         if not self._embedded:

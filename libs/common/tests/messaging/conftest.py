@@ -2,12 +2,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from launcher import postgres, rabbitmq
 
 from . import support
+
+VERSION = """
+from alembic import op
+from waggle.db.migrate import run_sql
+from waggle.messaging.inbox import INBOX_SQL
+from waggle.messaging.outbox import OUTBOX_SQL
+revision, down_revision = "0001", None
+
+def upgrade() -> None:
+    roles = {"app": "postal_app", "system": "postal_system"}
+    run_sql(op, OUTBOX_SQL.format(**roles) + INBOX_SQL.format(**roles))
+    run_sql(op, "CREATE TABLE effects (message_id uuid); GRANT SELECT, INSERT ON effects TO postal_app, postal_system")
+"""
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +60,13 @@ async def carrier(request: pytest.FixtureRequest) -> AsyncIterator[support.Carri
         made = support.RabbitCarrier(request.getfixturevalue("rabbit_node"))
     yield made
     await made.clean()
+
+
+@pytest.fixture(scope="session")
+def migrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of a service that has an outbox and an inbox."""
+    folder = tmp_path_factory.mktemp("postal")
+    (folder / "versions").mkdir()
+    (folder / "versions" / "0001_tables.py").write_text(VERSION)
+    (folder / "env.py").write_text("from waggle.db.migrate import run_env\nrun_env()\n")
+    return folder

@@ -21,28 +21,6 @@ from waggle.testing import MakeDatabase, ServiceDatabase
 
 from .support import LADDER, Carrier, Inbox, Process, alert_raised, running, source_gone, until
 
-VERSION = """
-from alembic import op
-from waggle.db.migrate import run_sql
-from waggle.messaging.inbox import INBOX_SQL
-from waggle.messaging.outbox import OUTBOX_SQL
-revision, down_revision = "0001", None
-
-def upgrade() -> None:
-    roles = {"app": "postal_app", "system": "postal_system"}
-    run_sql(op, OUTBOX_SQL.format(**roles) + INBOX_SQL.format(**roles))
-    run_sql(op, "CREATE TABLE effects (message_id uuid); GRANT SELECT, INSERT ON effects TO postal_app, postal_system")
-"""
-
-
-@pytest.fixture(scope="module")
-def migrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("postal")
-    (folder / "versions").mkdir()
-    (folder / "versions" / "0001_tables.py").write_text(VERSION)
-    (folder / "env.py").write_text("from waggle.db.migrate import run_env\nrun_env()\n")
-    return folder
-
 
 @pytest.fixture
 async def stored(make_database: MakeDatabase, migrations: Path) -> ServiceDatabase:

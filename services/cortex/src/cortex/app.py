@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from cortex import platform_routes
+from cortex import platform_routes, queues
 from cortex.definitions.service import rescan
 from cortex.engine import Engine
 from cortex.events.machinery import Machinery
@@ -19,9 +19,10 @@ from cortex.jobs import routes as jobs
 from cortex.misp import routes as misp
 from cortex.settings import Settings
 from cortex.workers.routes import worker_router
-from waggle.messaging import BusSettings
+from waggle.messaging import BusSettings, make_bus
 from waggle.web import create_app
 from waggle.web.app import Check
+from waggle.web.queues import install
 from waggle.web.ui import mount
 
 KINDS = ("analyzer", "responder")
@@ -29,12 +30,14 @@ REFUSED: dict[int | str, dict[str, Any]] = {"4XX": {"model": Refusal, "descripti
 
 
 def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False, scan: bool = True) -> FastAPI:
-    """The service's HTTP side. Relay, announcer and consumer run on the same loop, unless `api_only`.
+    """The service's HTTP side. Relay, announcer and consumer run on the same loop, unless `api_only`: then the bus is only
+    looked at, to show the queues.
 
     `scan` reads the definitions at start.
     """
     engine = Engine.from_settings(settings)
     machinery = None if api_only else Machinery(engine, bus)
+    watched = make_bus(bus) if api_only and bus else None
     checks: dict[str, Check] = {"database": engine.database.check}
     if machinery:
         checks["bus"] = machinery.check
@@ -50,7 +53,11 @@ def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False
             await rescan(engine)
         if machinery:
             await machinery.start()
+        if watched:
+            await watched.start()
         yield
+        if watched:
+            await watched.close()
         if machinery:
             await machinery.stop()
         await engine.close()
@@ -66,6 +73,7 @@ def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
     )
     app.state.engine = engine
+    install(app, queues.keeper(engine, machinery.bus if machinery else watched))
     for kind in KINDS:
         app.include_router(worker_router(kind), responses=REFUSED)
         app.include_router(jobs.run_router(kind), responses=REFUSED)
@@ -77,6 +85,7 @@ def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False
         jobs.router,
         files.router,
         misp.router,
+        queues.router,
     ):
         app.include_router(router, responses=REFUSED)
     mount(app)

@@ -1,14 +1,18 @@
-"""`cortex serve | work | run | migrate | seed | analyzers`. A command imports what it needs itself, so that `run` stays small."""
+"""`cortex serve | work | run | migrate | seed | analyzers | queues`.
+
+A command imports what it needs itself, so that `run` stays small.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from waggle.queue_arguments import add_queue_arguments
 
 if TYPE_CHECKING:
     from cortex.seed import Seed
@@ -40,9 +44,7 @@ def _bus() -> BusSettings | None:
     """The bus, if the environment names one."""
     from waggle.messaging import BusSettings
 
-    if not (os.environ.get("WAGGLE_AMQP_URL") or os.environ.get("BUS_DATABASE_URL")):
-        return None
-    return BusSettings()
+    return BusSettings.given()
 
 
 def serve(given: argparse.Namespace) -> int:
@@ -164,6 +166,34 @@ def analyzers(_given: argparse.Namespace) -> int:
     return 0
 
 
+def queues(given: argparse.Namespace) -> int:
+    """Shows what waits in queues and outbox and what was given up; sends it again."""
+    from waggle.errors import WaggleError
+    from waggle.observability import configure_logs
+
+    configure_logs("cortex-queues")
+    bus = _bus()
+    if bus is None:
+        raise UsageError("neither WAGGLE_AMQP_URL nor BUS_DATABASE_URL is set: there are no queues")
+    try:
+        print(asyncio.run(_queues(given, _settings(), bus)))
+    except WaggleError as refusal:
+        raise UsageError(refusal.message) from None
+    return 0
+
+
+async def _queues(given: argparse.Namespace, settings: Settings, named: BusSettings) -> str:
+    from cortex.engine import Engine
+    from cortex.queues import keeper
+    from waggle.messaging import command, make_bus
+
+    engine, bus = Engine.from_settings(settings), make_bus(named)
+    try:
+        return await command.run(given, keeper(engine, bus), bus)
+    finally:
+        await engine.close()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cortex", description="The analysis engine: analyzers and responders on observables.")
     commands = parser.add_subparsers(required=True)
@@ -182,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     command(migrate, "migrate")
     command(seed, "seed").add_argument("--json", required=True, metavar="FILE", help="the document; - reads standard input")
     command(analyzers, "analyzers")
+    add_queue_arguments(command(queues, "queues"))
     return parser
 
 

@@ -19,6 +19,7 @@ import hive.identity.routes
 import hive.identity.sessions
 import hive.misp.routes
 import hive.observables.routes
+import hive.queues
 import hive.search.routes
 import hive.status
 import hive.stream.routes
@@ -30,9 +31,9 @@ from hive.settings import Settings
 from hive.stream.service import Wakes
 from hive.version import VERSION
 from hive.web_bodies import described_models
-from hive.work import working
+from hive.work import watching, working
 from waggle.messaging import Bus
-from waggle.web import create_app, ui
+from waggle.web import create_app, queues, ui
 
 SECURITY = {
     "key": {"type": "http", "scheme": "bearer", "description": "an API key"},
@@ -55,12 +56,14 @@ ROUTERS = [
     *hive.misp.routes.routers,
     hive.stream.routes.router,
     hive.claims.router,
+    hive.queues.router,
     *hive.classic.routes.routers,
 ]
 
 
-def make_app(settings: Settings, bus: Bus | None) -> FastAPI:
-    """The application. With `bus` the work beside the API runs on its loop, too; without, elsewhere (`hive work`)."""
+def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> FastAPI:
+    """The application. With `bus` the work beside the API runs on its loop, too, unless it `works` not: then another process
+    does (`hive work`), and this one only shows the queues."""
     platform = build(settings)
 
     @asynccontextmanager
@@ -70,7 +73,7 @@ def make_app(settings: Settings, bus: Bus | None) -> FastAPI:
             platform.listener.start()
             running.push_async_callback(platform.listener.stop)
             if bus is not None:
-                await running.enter_async_context(working(platform, bus))
+                await running.enter_async_context(working(platform, bus) if works else watching(bus))
             yield
 
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
@@ -80,6 +83,7 @@ def make_app(settings: Settings, bus: Bus | None) -> FastAPI:
     )  # fmt: skip
     app.state.hive = platform
     app.state.wakes = Wakes(platform)
+    queues.install(app, hive.queues.keeper(platform, bus))
     for router in ROUTERS:
         app.include_router(router)
     ui.mount(app)

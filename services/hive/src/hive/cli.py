@@ -1,4 +1,4 @@
-"""The command `hive`: serve, work, migrate, seed, user."""
+"""The command `hive`: serve, work, migrate, seed, user, queues."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hive.settings import Settings
 from waggle.db import Database
 from waggle.db.migrate import Roles, upgrade_now
 from waggle.observability import configure_logs
+from waggle.queue_arguments import add_queue_arguments
 
 PACKAGED = Path(package.__file__).parent / "migrations"
 MIGRATIONS = PACKAGED if PACKAGED.exists() else Path(package.__file__).parents[2] / "migrations"
@@ -43,8 +44,9 @@ def serve(arguments: argparse.Namespace) -> None:
     from hive.app import make_app
     from waggle.messaging import BusSettings, make_bus
 
-    bus = None if arguments.api_only else make_bus(BusSettings())
-    app = make_app(settings(), bus)
+    works = not arguments.api_only
+    bus_settings = BusSettings() if works else BusSettings.given()
+    app = make_app(settings(), make_bus(bus_settings) if bus_settings else None, works=works)
     uvicorn.run(
         app, host=arguments.host, port=arguments.port, loop="uvloop", http="httptools", access_log=False, log_config=None,
         timeout_graceful_shutdown=3, forwarded_allow_ips=arguments.trusted_proxies, server_header=False,
@@ -102,6 +104,24 @@ def user(arguments: argparse.Namespace) -> None:
     print(asyncio.run(run()))
 
 
+def queues(arguments: argparse.Namespace) -> None:
+    from hive.queues import keeper
+    from waggle.errors import WaggleError
+    from waggle.messaging import BusSettings, command, make_bus
+
+    async def run() -> str:
+        platform, bus = build(settings()), make_bus(BusSettings())
+        try:
+            return await command.run(arguments, keeper(platform, bus), bus)
+        finally:
+            await platform.database.close()
+
+    try:
+        print(asyncio.run(run()))
+    except WaggleError as error:
+        raise SystemExit(f"hive: {error.message}") from None
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="hive", description="The case service of Waggle.")
     commands = top.add_subparsers(required=True)
@@ -123,6 +143,9 @@ def parser() -> argparse.ArgumentParser:
     users.add_argument("--profile", default="analyst")
     users.add_argument("--name")
     users.set_defaults(run=user)
+    looking = commands.add_parser("queues", help="what waits in queues and outbox, what was given up; sends it again")
+    add_queue_arguments(looking)
+    looking.set_defaults(run=queues)
     return top
 
 

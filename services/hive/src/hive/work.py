@@ -15,6 +15,16 @@ from waggle.messaging.outbox import Relay
 
 
 @contextlib.asynccontextmanager
+async def watching(bus: Bus) -> AsyncIterator[None]:
+    """The bus without any work on it, to show its queues."""
+    await bus.start()
+    try:
+        yield
+    finally:
+        await bus.close()
+
+
+@contextlib.asynccontextmanager
 async def working(hive: Hive, bus: Bus) -> AsyncIterator[None]:
     """Runs all of it while the block runs; leaving it lets handlers end first."""
     await bus.start()

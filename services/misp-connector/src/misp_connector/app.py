@@ -8,8 +8,8 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from misp_connector import queues
 from misp_connector.claims.routes import router as claims
-from misp_connector.events.routes import router as queues
 from misp_connector.instances.routes import router as instances
 from misp_connector.polling.routes import router as events
 from misp_connector.receivers.routes import router as receivers
@@ -17,15 +17,17 @@ from misp_connector.runtime import running
 from misp_connector.settings import Settings
 from waggle.messaging import Bus
 from waggle.web import create_app
+from waggle.web.queues import install
 
 
-def make_app(settings: Settings, *, bus: Callable[[], Bus] | None) -> FastAPI:
-    """`bus` makes the bus of a process that also works; None: the application answers requests only."""
+def make_app(settings: Settings, *, bus: Callable[[], Bus | None] | None, works: bool = True) -> FastAPI:
+    """`bus` makes the bus, on which the process also works, unless it `works` not; None: it answers requests only."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(settings, bus=bus() if bus else None) as runtime:
+        async with running(settings, bus=bus() if bus else None, works=works) as runtime:
             app.state.runtime = runtime
+            install(app, queues.keeper(runtime))
             yield
 
     async def database_answers() -> None:
@@ -46,6 +48,6 @@ def make_app(settings: Settings, *, bus: Callable[[], Bus] | None) -> FastAPI:
         max_attachment=0,
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
     )
-    for router in (instances, events, receivers, claims, queues):
+    for router in (instances, events, receivers, claims, queues.router):
         app.include_router(router)
     return app

@@ -1,4 +1,4 @@
-"""misp-connector serve | work | migrate | seed | openapi"""
+"""misp-connector serve | work | migrate | seed | queues | openapi"""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from pydantic import ValidationError
 from misp_connector.app import make_app
 from misp_connector.instances.file import BadSettingsFile, read_file
 from misp_connector.instances.service import apply_settings_file
-from misp_connector.runtime import configured_bus, running
+from misp_connector.queues import keeper
+from misp_connector.runtime import configured_bus, named_bus, open_runtime, running
 from misp_connector.seed import Seed, apply_seed
 from misp_connector.settings import Settings
 from waggle.db import Scope
 from waggle.db.migrate import Roles, upgrade
 from waggle.errors import WaggleError
+from waggle.messaging import command
 from waggle.observability import configure_logs
+from waggle.queue_arguments import add_queue_arguments
 
 PACKAGED = Path(__file__).resolve().parent / "migrations"
 MIGRATIONS = PACKAGED if PACKAGED.exists() else Path(__file__).resolve().parents[2] / "migrations"
@@ -62,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("work", help="poller, consumers and relay without the API")
     commands.add_parser("migrate", help="bring the database to the newest version, as its owner")
     commands.add_parser("openapi", help="print the OpenAPI document; needs no settings and no database")
+    add_queue_arguments(commands.add_parser("queues", help="what waits, what was given up and why; sends it again"))
     seed = commands.add_parser("seed", help="set the first key and instances; doing it again changes nothing")
     seed.add_argument("--json", required=True, metavar="FILE", help="- for standard input")
     return parser
@@ -79,6 +83,8 @@ async def _command(arguments: argparse.Namespace, settings: Settings) -> None:
         case "work":
             await _apply_file(settings)
             await _work(settings)
+        case "queues":
+            print(await _queues(arguments, settings))
 
 
 async def _migrate(settings: Settings) -> None:
@@ -93,6 +99,15 @@ async def _seed(settings: Settings, file: str) -> None:
     seed = Seed.model_validate_json(text)
     async with running(settings, bus=None) as runtime:
         await apply_seed(runtime, seed)
+
+
+async def _queues(arguments: argparse.Namespace, settings: Settings) -> str:
+    runtime = open_runtime(settings)
+    runtime.bus = configured_bus()
+    try:
+        return await command.run(arguments, keeper(runtime), runtime.bus)
+    finally:
+        await runtime.database.close()
 
 
 async def _apply_file(settings: Settings) -> None:
@@ -116,7 +131,8 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(arguments: argparse.Namespace, settings: Settings) -> None:
-    app = make_app(settings, bus=None if arguments.api_only else configured_bus)
+    works = not arguments.api_only
+    app = make_app(settings, bus=configured_bus if works else named_bus, works=works)
     server = _Server(
         uvicorn.Config(
             app,

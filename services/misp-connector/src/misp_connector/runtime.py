@@ -32,7 +32,7 @@ class BusNotReady(Exception):
 
 @dataclass(slots=True)
 class Runtime:
-    """Opened by `open_runtime`. `bus` is None in a process that only answers requests."""
+    """Opened by `open_runtime`. A process that only answers requests may have a `bus`, to show its queues, but no tasks."""
 
     settings: Settings
     database: Database
@@ -43,10 +43,14 @@ class Runtime:
     bus: Bus | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def start_work(self, bus: Bus) -> None:
-        """Poller, consumers, relay and retention, on this loop until `stop`."""
+    async def watch(self, bus: Bus) -> None:
+        """The bus without any work on it."""
         self.bus = bus
         await bus.start()
+
+    async def start_work(self, bus: Bus) -> None:
+        """Poller, consumers, relay and retention, on this loop until `stop`."""
+        await self.watch(bus)
         await bus.subscribe(MISP_COMMANDS, Commands(self.database, self.notifier))
         poller = Poller(
             database=self.database,
@@ -81,7 +85,8 @@ class Runtime:
         await self.database.close()
 
     async def check_bus(self) -> None:
-        if self.bus is not None and not self.bus.healthy:
+        """Requests are answered without the bus: only a process that works needs it."""
+        if self._tasks and self.bus is not None and not self.bus.healthy:
             raise BusNotReady
 
     async def check_work(self) -> None:
@@ -109,12 +114,12 @@ def open_runtime(settings: Settings) -> Runtime:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, *, bus: Bus | None) -> AsyncIterator[Runtime]:
-    """A runtime for as long as the block; with a bus it also works."""
+async def running(settings: Settings, *, bus: Bus | None, works: bool = True) -> AsyncIterator[Runtime]:
+    """A runtime for as long as the block; with a bus it also works, or only looks at it."""
     runtime = open_runtime(settings)
     try:
         if bus is not None:
-            await runtime.start_work(bus)
+            await (runtime.start_work(bus) if works else runtime.watch(bus))
         yield runtime
     finally:
         await runtime.stop()
@@ -122,6 +127,12 @@ async def running(settings: Settings, *, bus: Bus | None) -> AsyncIterator[Runti
 
 def configured_bus() -> Bus:
     return make_bus(BusSettings())
+
+
+def named_bus() -> Bus | None:
+    """The bus of a process that can do without."""
+    given = BusSettings.given()
+    return make_bus(given) if given else None
 
 
 def runtime_of(request: Request) -> Runtime:

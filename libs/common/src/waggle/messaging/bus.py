@@ -103,7 +103,11 @@ Handler = Callable[[Delivery], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """How many messages a queue holds: ready to be taken, waiting for another try, dead; and in this process' hands."""
+    """How many messages a queue holds: ready to be taken, waiting for another try, dead, and being handled.
+
+    `in_hand` counts at least what this process holds. PostgresBus knows every process' leases; RabbitMQ tells no user what
+    another connection holds.
+    """
 
     ready: int
     delayed: int
@@ -148,8 +152,8 @@ class Bus(Protocol):
         that is there and refuses the queue is an error.
         """
 
-    async def depths(self) -> dict[str, QueueDepth]:
-        """The depth of every queue this process subscribed to."""
+    async def depths(self, queues: Sequence[Queue] | None = None) -> dict[str, QueueDepth]:
+        """The depth of these queues by name; None: of those this process subscribed to. One nobody declared yet is empty."""
 
     async def dead(self, queue: str, limit: int = 50) -> list[DeadLetter]:
         """The oldest dead letters of a queue."""

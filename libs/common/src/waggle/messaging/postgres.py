@@ -108,12 +108,13 @@ class PostgresBus:
         if self.healthy:
             await asyncio.wait_for(consumer.declared.wait(), FIRST_CONTACT_SECONDS)
 
-    async def depths(self) -> dict[str, QueueDepth]:
+    async def depths(self, queues: Sequence[Queue] | None = None) -> dict[str, QueueDepth]:
+        names = list(self._consumers) if queues is None else [queue.name for queue in queues]
         async with self.connection() as connection:
             found = {}
-            for name, consumer in self._consumers.items():
-                row = await connection.fetchrow("SELECT ready, delayed, dead FROM bus.depth($1)", name)
-                found[name] = QueueDepth(row["ready"], row["delayed"], row["dead"], consumer.in_hand)
+            for name in names:
+                row = await connection.fetchrow("SELECT ready, delayed, dead, leased FROM bus.depth($1)", name)
+                found[name] = QueueDepth(row["ready"], row["delayed"], row["dead"], row["leased"])
             return found
 
     async def dead(self, queue: str, limit: int = 50) -> list[DeadLetter]:

@@ -64,10 +64,6 @@ class Consumer:
         self._loops: list[asyncio.Task[None]] = []
         self._workers: list[asyncio.Task[None]] = []
 
-    @property
-    def in_hand(self) -> int:
-        return len(self._held)
-
     def start(self) -> None:
         steps = (self._claim_step, self._answer_step, self._extend_step)
         self._loops = [asyncio.create_task(self._repeat(step)) for step in steps]

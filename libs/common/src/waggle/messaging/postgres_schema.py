@@ -192,15 +192,18 @@ BEGIN
 END $$;
 """
 
+# A function's columns cannot be replaced: one of an older version goes first.
 LOOK_AFTER: Final = f"""
-CREATE OR REPLACE FUNCTION bus.depth(wanted text) RETURNS TABLE (ready bigint, delayed bigint, dead bigint)
+DROP FUNCTION IF EXISTS bus.depth(text);
+CREATE FUNCTION bus.depth(wanted text) RETURNS TABLE (ready bigint, delayed bigint, dead bigint, leased bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
 BEGIN
   PERFORM check_queue(wanted);
   RETURN QUERY SELECT
     (SELECT count(*) FROM messages m WHERE m.queue = wanted AND m.visible_at <= now()),
     (SELECT count(*) FROM messages m WHERE m.queue = wanted AND m.visible_at > now() AND m.lease IS NULL),
-    (SELECT count(*) FROM dead d WHERE d.queue = wanted);
+    (SELECT count(*) FROM dead d WHERE d.queue = wanted),
+    (SELECT count(*) FROM messages m WHERE m.queue = wanted AND m.visible_at > now() AND m.lease IS NOT NULL);
 END $$;
 
 CREATE OR REPLACE FUNCTION bus.dead_letters(wanted text, most int) RETURNS SETOF bus.dead LANGUAGE plpgsql

@@ -121,40 +121,40 @@ class RabbitBus:
                     await consumer.close()
                 raise
 
-    async def depths(self) -> dict[str, QueueDepth]:
-        found = {}
+    async def depths(self, queues: Sequence[Queue] | None = None) -> dict[str, QueueDepth]:
+        wanted = [consumer.queue for consumer in self._consumers.values()] if queues is None else queues
+        return {queue.name: await self._depth(queue) for queue in wanted}
+
+    async def _depth(self, queue: Queue) -> QueueDepth:
+        consumer = self._consumers.get(queue.name)
+        in_hand = consumer.in_hand if consumer else 0
         async with self._look() as channel:
-            for name, consumer in self._consumers.items():
-                waiting = [retry_queue(consumer.queue, delay) for delay in dict.fromkeys(self._ladder)]
-                delayed = [await _count(channel, queue) for queue in waiting]
-                ready, dead = await _count(channel, name), await _count(channel, consumer.queue.dead)
-                found[name] = QueueDepth(ready, sum(delayed), dead, consumer.in_hand)
-        return found
+            try:
+                waiting = [retry_queue(queue, delay) for delay in dict.fromkeys(self._ladder)]
+                delayed = [await _count(channel, name) for name in waiting]
+                ready, dead = await _count(channel, queue.name), await _count(channel, queue.dead)
+            except aio_pika.exceptions.ChannelNotFoundEntity:
+                return QueueDepth(0, 0, 0, in_hand)
+        return QueueDepth(ready, sum(delayed), dead, in_hand)
 
     async def dead(self, queue: str, limit: int = 50) -> list[DeadLetter]:
         letters: list[DeadLetter] = []
         async with self._looking, self._look() as channel:  # closing the channel puts back what was taken
             source = await channel.get_queue(f"{queue}.dead", ensure=False)
-            while len(letters) < limit and (message := await source.get(fail=False)):
-                letters.append(_dead_letter(queue, message))
+            with contextlib.suppress(aio_pika.exceptions.ChannelNotFoundEntity):  # nobody declared it yet
+                while len(letters) < limit and (message := await source.get(fail=False)):
+                    letters.append(_dead_letter(queue, message))
         return letters
 
     async def resend(self, queue: str, message_id: UUID) -> bool:
         async with self._looking, self._look() as channel:
             source = await channel.get_queue(f"{queue}.dead", ensure=False)
-            while message := await source.get(fail=False):
-                if message.message_id == str(message_id):
-                    fresh = aio_pika.Message(
-                        message.body,
-                        content_type=message.content_type,
-                        message_id=message.message_id,
-                        type=message.type,
-                        app_id=message.app_id,
-                        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-                    )
-                    await self.send(returns_exchange(queue.partition(".")[0]), queue, fresh)
-                    await message.ack()
-                    return True
+            with contextlib.suppress(aio_pika.exceptions.ChannelNotFoundEntity):  # nobody declared it yet
+                while message := await source.get(fail=False):
+                    if message.message_id == str(message_id):
+                        await self.send(returns_exchange(queue.partition(".")[0]), queue, _fresh(message))
+                        await message.ack()
+                        return True
         return False
 
     @contextlib.asynccontextmanager
@@ -198,6 +198,18 @@ class RabbitBus:
 async def _count(channel: AbstractChannel, name: str) -> int:
     queue = await channel.declare_queue(name, passive=True)
     return int(queue.declaration_result.message_count or 0)
+
+
+def _fresh(message: AbstractIncomingMessage) -> aio_pika.Message:
+    """The message as it was sent at first, without the traces of its tries."""
+    return aio_pika.Message(
+        message.body,
+        content_type=message.content_type,
+        message_id=message.message_id,
+        type=message.type,
+        app_id=message.app_id,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )
 
 
 def _dead_letter(queue: str, message: AbstractIncomingMessage) -> DeadLetter:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -28,6 +30,12 @@ class BusSettings(BaseSettings):
     senders: dict[str, SenderSettings] = Field(
         validation_alias="WAGGLE_SENDERS", description='JSON: {"hive": {"keys": ["…"], "organisations": null}, …}'
     )
+
+    @classmethod
+    def given(cls) -> BusSettings | None:
+        """The bus that the environment names; None where it names none."""
+        named = any(os.environ.get(name) for name in ("WAGGLE_AMQP_URL", "BUS_DATABASE_URL"))
+        return cls() if named else None
 
     def signer(self) -> Signer:
         return Signer(self.signing_key.get_secret_value())

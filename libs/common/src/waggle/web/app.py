@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import FastAPI, Header, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.responses import Response
+from fastapi import FastAPI
 
-from waggle.errors import Forbidden
 from waggle.web import errors, ui
 from waggle.web.access import Public
 from waggle.web.answers import JsonResponse
+from waggle.web.metrics import add_metrics
 from waggle.web.middleware import RequestLayer
-from waggle.web.requests import client_address
 
 MEBIBYTE = 1 << 20
 Check = Callable[[], Awaitable[None]]
@@ -54,7 +49,7 @@ def create_app(
     app.add_middleware(RequestLayer, max_json=max_json, max_attachment=max_attachment)
     errors.install(app)
     _add_health(app, checks or {})
-    _add_metrics(app, metrics_token)
+    add_metrics(app, metrics_token)
     app.state.pages = pages
     return app
 
@@ -72,23 +67,6 @@ def _add_health(app: FastAPI, checks: dict[str, Check]) -> None:
                 found[name] = f"{type(error).__name__}: no answer"
         healthy = all(state == "ok" for state in found.values())
         return JsonResponse({"status": "ok" if healthy else "degraded", "checks": found}, 200 if healthy else 503)
-
-
-def _add_metrics(app: FastAPI, token: str | None) -> None:
-    @app.get("/metrics", dependencies=[Public()], include_in_schema=False)
-    async def metrics(request: Request, authorization: Annotated[str, Header()] = "") -> Response:
-        """Prometheus' text, for loopback or a caller with the metrics token (threats S35)."""
-        given = authorization.removeprefix("Bearer ").encode()
-        if not (_is_loopback(client_address(request)) or (token and hmac.compare_digest(given, token.encode()))):
-            raise Forbidden("metrics are for loopback or a caller with the metrics token")
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 __all__ = ["create_app", "ui"]

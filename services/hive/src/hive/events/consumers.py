@@ -9,14 +9,18 @@ from hive.events.analysis import on_analysis
 from hive.events.misp import on_misp
 from hive.platform import Hive
 from waggle.errors import Unavailable, WaggleError
-from waggle.messaging import Bus, Delivery, Poison
+from waggle.messaging import Bus, Delivery, Poison, Queue
 from waggle.messaging.rights import HIVE_ALERTS, HIVE_ANALYSIS, HIVE_MISP
 
 Handled = Callable[[Hive, Delivery], Awaitable[None]]
 
 
+HANDLERS: tuple[tuple[Queue, Handled], ...] = ((HIVE_ALERTS, on_alert), (HIVE_ANALYSIS, on_analysis), (HIVE_MISP, on_misp))
+QUEUES = tuple(queue for queue, _ in HANDLERS)
+
+
 async def subscribe(hive: Hive, bus: Bus) -> None:
-    for queue, handler in ((HIVE_ALERTS, on_alert), (HIVE_ANALYSIS, on_analysis), (HIVE_MISP, on_misp)):
+    for queue, handler in HANDLERS:
         await bus.subscribe(queue, _bound(hive, handler))
 
 
