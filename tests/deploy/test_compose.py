@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from deploy.compose import COMPOSE, LASTING, ONCE, ROOT, SCHEMA, SERVICES, TEXT, VARIABLE, environment, mounts
+from compose import COMPOSE, LASTING, ONCE, ROOT, SCHEMA, SERVICES, TEXT, VARIABLE, environment, mounts
 
 DOCKERFILES = sorted((ROOT / "services").glob("*/Dockerfile"))
 ENV_EXAMPLE = dict(

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from deploy.compose import ROOT, SERVICES, environment, mounts
+from compose import ROOT, SERVICES, environment, mounts
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import asyncpg
@@ -12,9 +13,18 @@ from hive.stream.service import Position, after, newest, position_of
 from waggle.testing import ServiceDatabase
 
 
-async def changes(world: Any, caller: Caller, position: Position) -> list[dict[str, Any]]:
-    async with world.hive.database.begin(caller.scope()) as session:
-        return [change for _, change in await after(session, caller, position)]
+async def changes(world: Any, caller: Caller, position: Position, *, expected: int = 0) -> list[dict[str, Any]]:
+    """The changes after a position, once there are as many as expected.
+
+    A change shows when every transaction of the *server* that is older has ended; other tests' databases are on the same server.
+    """
+    deadline = time.monotonic() + 30
+    while True:
+        async with world.hive.database.begin(caller.scope()) as session:
+            found = [change for _, change in await after(session, caller, position)]
+        if len(found) >= expected or time.monotonic() > deadline:
+            return found
+        await asyncio.sleep(0.1)
 
 
 async def start(world: Any, organisation: str = "soc") -> tuple[Caller, Position]:
@@ -27,7 +37,7 @@ async def test_only_the_own_organisation(world: Any) -> None:
     caller, position = await start(world)
     other, other_position = await start(world, "other")
     alert = await world.alert()
-    assert [c["objectId"] for c in await changes(world, caller, position)] == [alert["_id"]]
+    assert [c["objectId"] for c in await changes(world, caller, position, expected=1)] == [alert["_id"]]
     assert await changes(world, other, other_position) == []
 
 
@@ -44,7 +54,7 @@ async def test_a_restricted_case_is_seen_by_its_readers_only(world: Any) -> None
     analyst = world.client("key-soc-analyst")
     assert (await analyst.get(f"/api/v1/case/{case['_id']}")).status_code == 200
     as_reader = Caller(reader, "analyst@soc.example", "A", caller.org_id, "soc", "analyst", frozenset())
-    assert [c["objectId"] for c in await changes(world, as_reader, position)] == [case["_id"]]
+    assert [c["objectId"] for c in await changes(world, as_reader, position, expected=1)] == [case["_id"]]
 
 
 async def test_a_slow_commit_is_not_skipped(world: Any, database: ServiceDatabase) -> None:
@@ -61,7 +71,7 @@ async def test_a_slow_commit_is_not_skipped(world: Any, database: ServiceDatabas
     assert await changes(world, caller, position) == []
     await transaction.commit()
     await slow.close()
-    found = await changes(world, caller, position)
+    found = await changes(world, caller, position, expected=2)
     assert {c["objectId"] for c in found} == {"~1", alert["_id"]}
 
 
@@ -71,12 +81,12 @@ async def test_follows_live_and_resumes(world: Any) -> None:
     first = asyncio.ensure_future(anext(events))
     await asyncio.sleep(0.1)
     alert = await world.alert()
-    event = await asyncio.wait_for(first, 10)
+    event = await asyncio.wait_for(first, 30)
     assert (event.event, event.data["objectId"], event.data["action"]) == ("audit", alert["_id"], "create")
     await events.aclose()
     await world.soc.patch(f"/api/v1/alert/{alert['_id']}", json={"title": "Changed"})
     again = world.app.state.wakes.follow(world.hive, caller, position_of(event.id))
-    resumed = await asyncio.wait_for(anext(again), 10)
+    resumed = await asyncio.wait_for(anext(again), 30)
     assert (resumed.data["action"], resumed.data["details"]) == ("update", {"title": "Changed"})
     await again.aclose()
 
