@@ -199,8 +199,8 @@ class Platform:
             return
         program = _program(service)
         env = self.env(service, owner=True)
-        self._run(f"migrating {service}'s database", [program, "migrate"], env)
-        self._run(f"seeding {service}", [program, "seed", "--json", "-"], env, stdin=self._seed(service))
+        command = [program, "seed", "--migrate", "--json", "-"]
+        self._run(f"preparing {service}'s database", command, env, stdin=self._seed(service))
         stamp.write_text(wanted)
 
     def _preparation(self, service: str) -> str:

@@ -126,6 +126,8 @@ def seed(given: argparse.Namespace) -> int:
     from waggle.observability import configure_logs
 
     configure_logs("cortex-seed")
+    if given.migrate:
+        migrate(given)
     text = sys.stdin.read() if given.json == "-" else Path(given.json).read_text(encoding="utf-8")
     try:
         wanted = Seed.model_validate_json(text)
@@ -210,7 +212,9 @@ def _parser() -> argparse.ArgumentParser:
     command(work, "work")
     command(run, "run")
     command(migrate, "migrate")
-    command(seed, "seed").add_argument("--json", required=True, metavar="FILE", help="the document; - reads standard input")
+    seeding = command(seed, "seed")
+    seeding.add_argument("--json", required=True, metavar="FILE", help="the document; - reads standard input")
+    seeding.add_argument("--migrate", action="store_true", help="bring the database to this version first, in the same process")
     command(analyzers, "analyzers")
     add_queue_arguments(command(queues, "queues"))
     return parser

@@ -78,6 +78,8 @@ def seed(arguments: argparse.Namespace) -> None:
     from hive.seed import read
     from hive.seed import seed as plant
 
+    if arguments.migrate:
+        migrate(arguments)
     raw = sys.stdin.buffer.read() if arguments.json == "-" else Path(arguments.json).read_bytes()
     wanted = read(raw)
 
@@ -135,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the database to this version").set_defaults(run=migrate)
     seeding = commands.add_parser("seed", help="first content, from JSON")
     seeding.add_argument("--json", required=True, help="a file, or - for standard input")
+    seeding.add_argument("--migrate", action="store_true", help="bring the database to this version first, in the same process")
     seeding.set_defaults(run=seed)
     users = commands.add_parser("user", help="add, list, password")
     users.add_argument("action", choices=("add", "list", "password"))

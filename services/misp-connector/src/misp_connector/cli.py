@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     add_queue_arguments(commands.add_parser("queues", help="what waits, what was given up and why; sends it again"))
     seed = commands.add_parser("seed", help="set the first key and instances; doing it again changes nothing")
     seed.add_argument("--json", required=True, metavar="FILE", help="- for standard input")
+    seed.add_argument("--migrate", action="store_true", help="bring the database to this version first, in the same process")
     return parser
 
 
@@ -76,6 +77,8 @@ async def _command(arguments: argparse.Namespace, settings: Settings) -> None:
         case "migrate":
             await _migrate(settings)
         case "seed":
+            if arguments.migrate:
+                await _migrate(settings)
             await _seed(settings, arguments.json)
         case "serve":
             await _apply_file(settings)
