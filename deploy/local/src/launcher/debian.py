@@ -7,11 +7,12 @@ machine already has, with its files in place, is not downloaded again.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 # What every Debian has. Unpacking a second C library beside the machine's own would break every program that meets both.
@@ -47,11 +48,20 @@ class DebianError(Exception):
     """Packages cannot be had here; the text is one line for the operator."""
 
 
-def fetch_debian(packages: Sequence[str], into: Path) -> Path:
+def fetch_debian(packages: Sequence[str], into: Path, finish: Callable[[Path], None] | None = None) -> Path:
     """Downloads and unpacks `packages` and what they need below `into`; returns the root of the unpacked tree.
 
-    A finished tree of the same packages is used again. Raises DebianError where apt is missing or the registry unreachable.
+    A finished tree of the same packages is used again; of several processes that ask at once, one fetches and the others wait.
+    `finish` is called once with the root, before the tree counts as finished. Raises DebianError where apt is missing or the
+    registry unreachable.
     """
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with into.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _fetch(packages, into, finish)
+
+
+def _fetch(packages: Sequence[str], into: Path, finish: Callable[[Path], None] | None) -> Path:
     root, stamp = into / "root", into / "complete"
     wanted = " ".join(sorted(packages))
     if stamp.exists() and stamp.read_text() == wanted:
@@ -66,6 +76,8 @@ def fetch_debian(packages: Sequence[str], into: Path) -> Path:
     for archive in apt.download(apt.closure(packages), downloads):
         _run(["dpkg-deb", "-x", str(archive), str(root)], f"unpacking {archive.name}")
     shutil.rmtree(downloads)
+    if finish:
+        finish(root)
     stamp.write_text(wanted)
     return root
 

@@ -106,11 +106,10 @@ def find() -> Programs | None:
 def fetch() -> Programs:
     """RabbitMQ unpacked under `.cache/rabbitmq`, downloaded on the first call. Raises RabbitError with what to install."""
     try:
-        root = fetch_debian(["rabbitmq-server"], CACHE)
+        root = fetch_debian(["rabbitmq-server"], CACHE, lambda tree: _relocate(tree / "usr/lib/erlang"))
     except DebianError as error:
         raise RabbitError(f"{INSTALL_HINT} ({error})") from error
     erlang = root / "usr/lib/erlang"
-    _relocate(erlang)
     mappers = sorted(erlang.glob("erts-*/bin/epmd"))
     if not mappers:
         raise RabbitError(f"{INSTALL_HINT} (the unpacked Erlang in {erlang} has no epmd)")
