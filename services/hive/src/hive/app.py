@@ -19,6 +19,7 @@ import hive.identity.routes
 import hive.identity.sessions
 import hive.misp.routes
 import hive.observables.routes
+import hive.observables.similarity_routes
 import hive.queues
 import hive.search.routes
 import hive.status
@@ -49,6 +50,7 @@ ROUTERS = [
     hive.cases.routes.router,
     hive.tasks.routes.router,
     hive.observables.routes.router,
+    hive.observables.similarity_routes.router,
     hive.attachments.routes.router,
     hive.templates.routes.router,
     hive.customfields.routes.router,
