@@ -19,10 +19,13 @@ import hive.identity.routes
 import hive.identity.sessions
 import hive.misp.routes
 import hive.observables.routes
+import hive.observabletypes.routes
 import hive.queues
 import hive.search.routes
 import hive.status
+import hive.statuses.routes
 import hive.stream.routes
+import hive.tags.routes
 import hive.tasks.routes
 import hive.templates.routes
 from hive.identity.authentication import SESSION_COOKIE
@@ -48,6 +51,9 @@ ROUTERS = [
     hive.alerts.routes.router,
     hive.cases.routes.router,
     hive.tasks.routes.router,
+    hive.observabletypes.routes.router,
+    *hive.statuses.routes.routers,
+    hive.tags.routes.router,
     hive.observables.routes.router,
     hive.attachments.routes.router,
     hive.templates.routes.router,
