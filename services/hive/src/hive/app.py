@@ -31,7 +31,7 @@ import hive.templates.routes
 from hive.identity.authentication import SESSION_COOKIE
 from hive.platform import build
 from hive.settings import Settings
-from hive.stream.service import Wakes
+from hive.stream.service import Streams
 from hive.version import VERSION
 from hive.web_bodies import described_models
 from hive.work import watching, working
@@ -71,6 +71,7 @@ def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> Fast
     """The application. With `bus` the work beside the API runs on its loop, too, unless it `works` not: then another process
     does (`hive work`), and this one only shows the queues."""
     platform = build(settings)
+    streams = Streams(platform)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -78,6 +79,7 @@ def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> Fast
             running.push_async_callback(platform.database.close)
             platform.listener.start()
             running.push_async_callback(platform.listener.stop)
+            running.push_async_callback(streams.stop)
             if bus is not None:
                 await running.enter_async_context(working(platform, bus) if works else watching(bus))
             yield
@@ -88,7 +90,7 @@ def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> Fast
         max_json=settings.max_json, max_attachment=settings.max_attachment, pages=settings.pages, metrics_token=token,
     )  # fmt: skip
     app.state.hive = platform
-    app.state.wakes = Wakes(platform)
+    app.state.streams = streams
     queues.install(app, hive.queues.keeper(platform, bus))
     for router in ROUTERS:
         app.include_router(router)
