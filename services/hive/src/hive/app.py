@@ -17,6 +17,7 @@ import hive.classic.routes
 import hive.customfields.routes
 import hive.identity.routes
 import hive.identity.sessions
+import hive.identity.user_routes
 import hive.misp.routes
 import hive.observables.routes
 import hive.observabletypes.routes
@@ -46,6 +47,7 @@ SECURITY = {
 ROUTERS = [
     hive.status.router,
     hive.identity.sessions.router,
+    hive.identity.user_routes.router,
     hive.identity.routes.router,
     hive.search.routes.router,
     hive.alerts.routes.router,
