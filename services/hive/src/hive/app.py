@@ -20,6 +20,7 @@ import hive.identity.sessions
 import hive.identity.user_routes
 import hive.misp.routes
 import hive.observables.routes
+import hive.observables.similarity_routes
 import hive.observabletypes.routes
 import hive.queues
 import hive.search.routes
@@ -57,6 +58,7 @@ ROUTERS = [
     *hive.statuses.routes.routers,
     hive.tags.routes.router,
     hive.observables.routes.router,
+    hive.observables.similarity_routes.router,
     hive.attachments.routes.router,
     hive.templates.routes.router,
     hive.customfields.routes.router,

@@ -47,20 +47,20 @@ def wants(value: Any, webhook: Webhook, record: Mapping[str, Any]) -> bool:
 
 
 def _triggered(trigger: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    kind, operation, details = record["objectType"], record["operation"], record["details"]
+    kind, created, details = record["objectType"], record["operation"] == "Creation", record["details"]
     match trigger["name"]:
         case "AlertCreated":
-            return kind == "alert" and operation == "Creation"
+            return created and kind in ("alert",)
         case "CaseCreated":
-            return kind == "case" and operation == "Creation"
+            return created and kind in ("case",)
         case "CaseShared":
-            return kind == "share" and operation == "Creation"
+            return created and kind in ("share",)
         case "JobFinished":
-            return kind == "case_artifact_job" and details.get("status") in ("Success", "Failure")
+            return kind in ("case_artifact_job",) and details.get("status") in ("Success", "Failure")
         case "LogInMyTask":
-            return kind == "case_task_log" and operation == "Creation"
+            return created and kind in ("case_task_log",)
         case "TaskAssigned":
-            return kind == "case_task" and bool(details.get("owner"))
+            return kind in ("case_task",) and bool(details.get("owner"))
         case "FilteredEvent":
             return _fits(trigger.get("filter"), record)
     return True
@@ -71,7 +71,7 @@ def _fits(wanted: Any, record: Mapping[str, Any]) -> bool:
     if not isinstance(wanted, dict) or not wanted:
         return True
     if "_field" in wanted:
-        return _value(record, str(wanted["_field"])) == wanted.get("_value")
+        return bool(_value(record, str(wanted["_field"])) == wanted.get("_value"))
     return all(_part(name, value, record) for name, value in wanted.items())
 
 

@@ -18,18 +18,23 @@ from hive.classic import (
     describe,
     jobs,
     pipeline,
-    showing,
     stream,
     tasks,
     templates,
     users,
 )
+from hive.classic.outputs import user_out
 from hive.identity.models import User
 from hive.identity.schemas import InputLogin
 from hive.identity.service import users_out
 from hive.identity.sessions import close, log_in, with_cookie
 from waggle.errors import AuthenticationFailed
 from waggle.web.access import Public
+
+# Words before ids: `/case/task` is no case, `/case/template/_search` no template.
+ROOMS = (
+    templates, artifacts, tasks, alerts, cases, catalogues, users, stream, describe, config, datastore, pipeline, jobs,
+)  # fmt: skip
 
 
 class TrailingSlash:
@@ -46,22 +51,7 @@ class TrailingSlash:
 
 def _router(prefix: str, *, shown: bool) -> APIRouter:
     router = APIRouter(prefix=prefix, tags=["classic"], include_in_schema=shown)
-    # Words before ids: `/case/task` is no case, `/case/template/_search` no template.
-    for room in (
-        templates,
-        artifacts,
-        tasks,
-        alerts,
-        cases,
-        catalogues,
-        users,
-        stream,
-        describe,
-        config,
-        datastore,
-        pipeline,
-        jobs,
-    ):
+    for room in ROOMS:
         room.routes(router)
 
     @router.post("/login", dependencies=[Public()])
@@ -71,8 +61,8 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
             user = await session.scalar(select(User).where(User.id == caller.user_id))
             if user is None:
                 raise AuthenticationFailed
-            (out,) = [showing.outputs.user_out(one) for one in await users_out(session, caller, [user])]
-        return with_cookie(answer(out), hive, token)
+            (shown_user,) = await users_out(session, caller, [user])
+        return with_cookie(answer(user_out(shown_user)), hive, token)
 
     @router.get("/logout", dependencies=[Public()])
     @router.post("/logout", dependencies=[Public()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select, text
@@ -14,7 +14,7 @@ from hive.analysis.models import Job
 from hive.attachments import service as attachments
 from hive.cases.models import Case
 from hive.classic import outputs
-from hive.classic.search import Wanted
+from hive.classic.search import Show, Wanted
 from hive.identity.models import User
 from hive.identity.service import users_out
 from hive.observables.models import Observable
@@ -22,11 +22,6 @@ from hive.tables import text_id
 from hive.tasks.models import Log, Task
 from hive.templates.models import CaseTemplate
 
-SEEN = text(
-    "SELECT o.id, EXISTS (SELECT FROM observables x WHERE x.org_id = :org AND x.value_key = o.value_key"
-    " AND x.data_type = o.data_type AND x.parent_id <> o.parent_id AND NOT x.ignore_similarity) AS seen"
-    " FROM observables o WHERE o.id = ANY(:ids) AND NOT o.ignore_similarity"
-)
 TIMES_SEEN = text(
     "SELECT o.id, s.seen, s.ioc FROM observables o CROSS JOIN LATERAL (SELECT count(*) AS seen, bool_or(x.ioc) AS ioc FROM ("
     " SELECT x.ioc FROM observables x WHERE x.org_id = :org AND x.value_key = o.value_key AND x.data_type = o.data_type"
@@ -34,7 +29,8 @@ TIMES_SEEN = text(
 )
 FIGURES = text(
     "SELECT c.id, (SELECT coalesce(jsonb_object_agg(t.status, t.n), '{}') FROM (SELECT status, count(*) AS n FROM tasks"
-    " WHERE case_id = c.id GROUP BY status) t) AS tasks, (SELECT count(*) FROM observables o WHERE o.case_id = c.id) AS artifacts,"
+    " WHERE case_id = c.id GROUP BY status) t) AS tasks,"
+    " (SELECT count(*) FROM observables o WHERE o.case_id = c.id) AS artifacts,"
     " (SELECT coalesce(jsonb_agg(jsonb_build_object('type', a.type, 'source', a.source) ORDER BY a.id), '[]') FROM alerts a"
     " WHERE a.case_id = c.id) AS alerts, (SELECT count(*) FROM case_shares s WHERE s.case_id = c.id AND NOT s.owner) AS shares"
     " FROM cases c WHERE c.id = ANY(:ids)"
@@ -75,7 +71,7 @@ async def _merges(session: AsyncSession, rows: Sequence[Case], shown: Sequence[d
     sources: dict[int, list[str]] = {}
     wanted = select(Case.id, Case.merged_into).where(Case.merged_into.in_([row.id for row in rows])).order_by(Case.id)
     for source, target in await session.execute(wanted):
-        sources.setdefault(target, []).append(text_id(source))
+        sources.setdefault(int(target or 0), []).append(text_id(source))
     for row, one in zip(rows, shown, strict=True):
         if row.merged_into is not None:
             one["mergeInto"] = text_id(row.merged_into)
@@ -128,15 +124,10 @@ async def observables(
                 one["alert"] = of_alerts[row.alert_id]
     if wanted.stats:
         ids = [row.id for row in rows]
-        for row in await session.execute(TIMES_SEEN, {"org": acting.caller.org_id, "ids": ids}):
-            next(o for o in shown if o["id"] == text_id(row.id))["stats"] = {"seen": row.seen, "ioc": bool(row.ioc)}
+        found = {one.id: one for one in await session.execute(TIMES_SEEN, {"org": acting.caller.org_id, "ids": ids})}
+        for row, one in zip(rows, shown, strict=True):
+            one["stats"] = {"seen": found[row.id].seen, "ioc": bool(found[row.id].ioc)}
     return shown
-
-
-async def seen(session: AsyncSession, acting: Acting, ids: Sequence[int]) -> dict[str, bool]:
-    """Whether other alerts and cases have the same thing, by the observable's id."""
-    rows = await session.execute(SEEN, {"org": acting.caller.org_id, "ids": list(ids)})
-    return {text_id(row.id): row.seen for row in rows}
 
 
 async def jobs(session: AsyncSession, acting: Acting, rows: Sequence[Job], wanted: Wanted = Wanted()) -> list[dict[str, Any]]:
@@ -158,7 +149,7 @@ async def users(session: AsyncSession, acting: Acting, rows: Sequence[User], _: 
     return [outputs.user_out(one) for one in await users_out(session, acting.caller, rows)]
 
 
-def plainly(shape: Any) -> Any:
+def plainly(shape: Callable[[Any], dict[str, Any]]) -> Show:
     """Lists of what needs no more than its own row."""
 
     async def show(_: AsyncSession, __: Acting, rows: Sequence[Any], ___: Wanted = Wanted()) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from hive.cases.models import Case
 from hive.classic import showing
 from hive.classic.outputs import case_status, observable_out
 from hive.classic.reading import tlp_out
+from hive.classic.search import Wanted
 from hive.observables.models import Observable
 from hive.tables import text_id
 
@@ -27,7 +28,8 @@ TWINS = text(
     " WHERE a.id = ANY(:ids) AND NOT a.ignore_similarity AND NOT o.ignore_similarity ORDER BY o.id DESC LIMIT :most"
 )
 COUNTS = text(
-    "SELECT case_id, count(*) AS n, count(*) FILTER (WHERE ioc) AS iocs FROM observables WHERE case_id = ANY(:ids) GROUP BY case_id"
+    "SELECT case_id, count(*) AS n, count(*) FILTER (WHERE ioc) AS iocs FROM observables"
+    " WHERE case_id = ANY(:ids) GROUP BY case_id"
 )
 
 
@@ -72,7 +74,7 @@ async def similar_artifacts(session: AsyncSession, acting: Acting, one: Observab
         return []
     ids = [row.other for row in await twins(session, acting, [one.id])]
     rows = list(await session.scalars(select(Observable).where(Observable.id.in_(ids)).order_by(Observable.id.desc())))
-    return await showing.observables(session, acting, rows, showing.Wanted(1))
+    return await showing.observables(session, acting, rows, Wanted(1))
 
 
 async def linked_cases(session: AsyncSession, acting: Acting, case: Case) -> list[dict[str, Any]]:

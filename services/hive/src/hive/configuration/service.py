@@ -32,7 +32,8 @@ COUNTED = text(
 WRITE = text(
     "INSERT INTO configuration (org_id, user_id, path, value, updated_at, updated_by)"
     " VALUES (:org, CAST(:user AS bigint), :path, CAST(:value AS jsonb), :now, :login)"
-    " ON CONFLICT (org_id, path, coalesce(user_id, 0)) DO UPDATE SET value = excluded.value, updated_at = :now, updated_by = :login"
+    " ON CONFLICT (org_id, path, coalesce(user_id, 0)) DO UPDATE"
+    " SET value = excluded.value, updated_at = :now, updated_by = :login"
 )
 
 
