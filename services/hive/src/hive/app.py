@@ -14,17 +14,21 @@ import hive.attachments.routes
 import hive.cases.routes
 import hive.claims
 import hive.classic.routes
+import hive.comments.routes
 import hive.customfields.routes
 import hive.identity.routes
 import hive.identity.sessions
 import hive.misp.routes
 import hive.observables.routes
+import hive.pages.routes
+import hive.procedures.routes
 import hive.queues
 import hive.search.routes
 import hive.status
 import hive.stream.routes
 import hive.tasks.routes
 import hive.templates.routes
+import hive.timeline.routes
 from hive.identity.authentication import SESSION_COOKIE
 from hive.platform import build
 from hive.settings import Settings
@@ -48,6 +52,10 @@ ROUTERS = [
     hive.alerts.routes.router,
     hive.cases.routes.router,
     hive.tasks.routes.router,
+    hive.comments.routes.router,
+    hive.pages.routes.router,
+    hive.procedures.routes.router,
+    hive.timeline.routes.router,
     hive.observables.routes.router,
     hive.attachments.routes.router,
     hive.templates.routes.router,

@@ -68,6 +68,12 @@ SOURCES: dict[str, Source] = {
     "Observable": Source(r.own(r.OBSERVABLE)),
     "Job": Source(r.own(r.JOB)),
     "CaseTemplate": Source(r.TEMPLATE, _by("name")),
+    "Comment": Source(r.COMMENT),
+    "Page": Source(r.PAGE),
+    "PageTemplate": Source(r.PAGE_TEMPLATE),
+    "Procedure": Source(r.PROCEDURE),
+    "Pattern": Source(r.PATTERN, _by("pattern_id")),
+    "CustomEvent": Source(r.CUSTOM_EVENT),
     "Organisation": Source(r.ORGANISATION, _by("name")),
     "Profile": Source(r.PROFILE, _by("name")),
     "User": Source(r.USER, _by_login),
@@ -76,11 +82,32 @@ SOURCES: dict[str, Source] = {
 RELATED: dict[tuple[str, str], tuple[Entity, str]] = {
     ("alert", "observables"): (r.OBSERVABLE, "{t}.alert_id IN ({ids})"),
     ("alert", "attachments"): (r.ATTACHMENT, "{t}.alert_id IN ({ids})"),
+    ("alert", "comments"): (r.COMMENT, "{t}.alert_id IN ({ids})"),
+    ("alert", "procedures"): (r.PROCEDURE, "{t}.alert_id IN ({ids})"),
     ("alert", "case"): (r.CASE, "{t}.id IN (SELECT a.case_id FROM alerts a WHERE a.id IN ({ids}))"),
     ("case", "observables"): (r.OBSERVABLE, "{t}.case_id IN ({ids})"),
     ("case", "tasks"): (r.TASK, "{t}.case_id IN ({ids})"),
     ("case", "alerts"): (r.ALERT, "{t}.case_id IN ({ids})"),
     ("case", "attachments"): (r.ATTACHMENT, "{t}.case_id IN ({ids}) AND {t}.log_id IS NULL"),
+    ("case", "comments"): (r.COMMENT, "{t}.case_id IN ({ids})"),
+    ("case", "allComments"): (
+        r.COMMENT,
+        "{t}.case_id IN ({ids}) OR {t}.alert_id IN (SELECT a.id FROM alerts a WHERE a.case_id IN ({ids}))",
+    ),
+    ("case", "pages"): (r.PAGE, "{t}.case_id IN ({ids})"),
+    ("case", "procedures"): (r.PROCEDURE, "{t}.case_id IN ({ids})"),
+    ("case", "customEvents"): (r.CUSTOM_EVENT, "{t}.case_id IN ({ids})"),
+    ("case template", "pageTemplates"): (
+        r.PAGE_TEMPLATE,
+        "{t}.id IN (SELECT l.page_template_id FROM case_template_pages l WHERE l.template_id IN ({ids}))",
+    ),
+    ("organisation", "attachments"): (
+        r.ATTACHMENT,
+        "{t}.org_id IN ({ids}) AND num_nonnulls({t}.alert_id, {t}.case_id, {t}.log_id) = 0",
+    ),
+    ("procedure", "case"): (r.CASE, "{t}.id IN (SELECT p.case_id FROM procedures p WHERE p.id IN ({ids}))"),
+    ("procedure", "alert"): (r.ALERT, "{t}.id IN (SELECT p.alert_id FROM procedures p WHERE p.id IN ({ids}))"),
+    ("procedure", "pattern"): (r.PATTERN, "{t}.pattern_id IN (SELECT p.pattern_id FROM procedures p WHERE p.id IN ({ids}))"),
     ("task", "logs"): (r.LOG, "{t}.task_id IN ({ids})"),
     ("task", "case"): (r.CASE, "{t}.id IN (SELECT k.case_id FROM tasks k WHERE k.id IN ({ids}))"),
     ("log", "attachments"): (r.ATTACHMENT, "{t}.log_id IN ({ids})"),
@@ -93,7 +120,8 @@ RELATED: dict[tuple[str, str], tuple[Entity, str]] = {
 MADE = (SortKey("_id"),)
 ORDERS: dict[str, tuple[SortKey, ...]] = {
     "task": (SortKey("order"),), "log": MADE, "attachment": MADE, "case template": (SortKey("name"),), "user": MADE,
-    "organisation": MADE, "profile": MADE,
+    "organisation": MADE, "profile": MADE, "comment": MADE, "procedure": MADE, "page": (SortKey("order"),),
+    "page template": (SortKey("order"),), "pattern": (SortKey("patternId"),), "custom event": (SortKey("date"),),
 }  # fmt: skip
 SHOWS_ALL = "output"
 

@@ -12,15 +12,21 @@ from hive.alerts.models import Alert
 from hive.analysis.models import Job
 from hive.attachments.models import Attachment
 from hive.cases.models import Case
+from hive.comments.models import Comment
 from hive.identity.models import Organisation, Profile, User
 from hive.observables.models import Observable
+from hive.pages.models import Page, PageTemplate
+from hive.procedures.models import Pattern, Procedure
 from hive.tasks.models import Log, Task
 from hive.templates.models import CaseTemplate
+from hive.timeline.models import CustomEvent
 from waggle.query import Search, count_all, find_page
 
 MODELS: Mapping[str, Any] = {
     "alert": Alert, "case": Case, "task": Task, "log": Log, "observable": Observable, "job": Job, "case template": CaseTemplate,
     "attachment": Attachment, "organisation": Organisation, "profile": Profile, "user": User,
+    "comment": Comment, "page": Page, "page template": PageTemplate, "procedure": Procedure, "pattern": Pattern,
+    "custom event": CustomEvent,
 }  # fmt: skip
 TIMEOUT = text("SET LOCAL statement_timeout = '5s'")
 
