@@ -8,9 +8,13 @@ from typing import Any
 
 from fastapi import FastAPI
 
+import hive.alerts.bulk_routes
 import hive.alerts.routes
 import hive.analysis.routes
 import hive.attachments.routes
+import hive.cases.attachment_routes
+import hive.cases.bulk_routes
+import hive.cases.link_routes
 import hive.cases.routes
 import hive.claims
 import hive.classic.routes
@@ -24,8 +28,11 @@ import hive.pages.routes
 import hive.procedures.routes
 import hive.queues
 import hive.search.routes
+import hive.sharing.organisation_routes
+import hive.sharing.routes
 import hive.status
 import hive.stream.routes
+import hive.tasks.bulk_routes
 import hive.tasks.routes
 import hive.templates.routes
 import hive.timeline.routes
@@ -49,8 +56,15 @@ ROUTERS = [
     hive.identity.sessions.router,
     hive.identity.routes.router,
     hive.search.routes.router,
+    hive.alerts.bulk_routes.router,
     hive.alerts.routes.router,
+    hive.cases.bulk_routes.router,
+    hive.cases.link_routes.router,
+    hive.sharing.routes.router,
+    hive.sharing.organisation_routes.router,
+    hive.cases.attachment_routes.router,
     hive.cases.routes.router,
+    hive.tasks.bulk_routes.router,
     hive.tasks.routes.router,
     hive.comments.routes.router,
     hive.pages.routes.router,

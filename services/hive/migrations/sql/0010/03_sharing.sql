@@ -6,6 +6,9 @@ CREATE FUNCTION shares_of(wanted bigint) RETURNS SETOF case_shares LANGUAGE sql 
   SET search_path = public, pg_temp
   AS $$ SELECT s.* FROM case_shares s WHERE s.case_id = wanted AND has_case(wanted) ORDER BY s.id $$;
 
+CREATE FUNCTION case_of_share(wanted bigint) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+  AS $$ SELECT s.case_id FROM case_shares s WHERE s.id = wanted AND has_case(s.case_id) $$;
+
 -- The organisations that see an observable, each with it.
 CREATE FUNCTION viewers_of_observables(ids bigint[]) RETURNS TABLE (observable_id bigint, org_id bigint) LANGUAGE sql STABLE
   AS $$ SELECT o.id, o.org_id FROM observables o WHERE o.id = ANY(ids)
@@ -168,7 +171,7 @@ END $$;
 DO $$
 DECLARE f text;
 BEGIN
-  FOREACH f IN ARRAY ARRAY['shares_of(bigint)', 'index_observables(bigint[])', 'spread_tasks(bigint[])', 'spread_observables(bigint[])',
+  FOREACH f IN ARRAY ARRAY['shares_of(bigint)', 'case_of_share(bigint)', 'index_observables(bigint[])', 'spread_tasks(bigint[])', 'spread_observables(bigint[])',
       'share_case(bigint, bigint, bigint, text, text)', 'unshare_case(bigint, bigint)', 'share_task(bigint, bigint, boolean)',
       'share_observable(bigint, bigint, boolean)', 'receivers_of_task(bigint)', 'receivers_of_observable(bigint)', 'date_shares(bigint)',
       'release_alerts(bigint, bigint, text)', 'follow_merge(bigint, bigint, bigint, text)',

@@ -1,4 +1,4 @@
-"""The v1 routes of users, organisations and profiles."""
+"""The v1 routes of users and profiles."""
 
 from __future__ import annotations
 
@@ -16,16 +16,13 @@ from hive.identity import service
 from hive.identity.models import Membership, Profile, User
 from hive.identity.permissions import Permission, expanded
 from hive.identity.schemas import (
-    InputOrganisation,
     InputPassword,
     InputPasswordChange,
     InputProfile,
     InputUpdateUser,
     InputUser,
-    OutputOrganisation,
     OutputProfile,
     OutputUser,
-    organisation_out,
     profile_out,
 )
 from hive.tables import touch
@@ -36,7 +33,6 @@ from waggle.security.keys import new_key
 router = APIRouter(prefix="/api/v1", tags=["people"])
 Reference = Annotated[str, Path(description="id or login")]
 MayUser = Annotated[Acting, require(Permission.USER)]
-MayOrganise = Annotated[Acting, require(Permission.ORGANISATION)]
 MayProfile = Annotated[Acting, require(Permission.PROFILE)]
 
 
@@ -188,19 +184,6 @@ async def remove_key(reference: Reference, acting: Known) -> Response:
         user = await _manage_secrets(session, acting, reference)
         await service.remove_api_keys(session, acting.caller, user)
     return no_content()
-
-
-@router.post("/organisation", status_code=201, response_model=OutputOrganisation)
-async def create_organisation(given: InputOrganisation, acting: MayOrganise) -> Response:
-    async with acting.begin() as session:
-        row = await service.create_organisation(session, acting.caller, **given.model_dump())
-        return answer(organisation_out(row), 201)
-
-
-@router.get("/organisation/{reference}", response_model=OutputOrganisation)
-async def get_organisation(reference: str, acting: Known) -> Response:
-    async with acting.read() as session:
-        return answer(organisation_out(await service.organisation(session, reference)))
 
 
 @router.post("/profile", status_code=201, response_model=OutputProfile)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.audit.service import Root, record
@@ -30,6 +30,19 @@ class PageDraft:
 
 def draft_of(template: PageTemplate) -> PageDraft:
     return PageDraft(template.title, template.content, template.category, template.ord)
+
+
+async def of_case_template(session: AsyncSession, name: str | None) -> list[PageDraft]:
+    """The pages that the organisation's case template of that name brings, in their order; none for no template."""
+    if name is None:
+        return []
+    ids = text(
+        "SELECT p.page_template_id FROM case_template_pages p JOIN case_templates t ON t.id = p.template_id"
+        " WHERE t.name = :name ORDER BY p.ord"
+    )
+    wanted = list(await session.scalars(ids, {"name": name}))
+    found = {one.id: one for one in await session.scalars(select(PageTemplate).where(PageTemplate.id.in_(wanted)))}
+    return [draft_of(found[one]) for one in wanted]
 
 
 def _body(page: Page) -> str:

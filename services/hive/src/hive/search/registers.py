@@ -15,13 +15,18 @@ from hive.search.texts import ALERT_TITLE, ALERT_WORDS, CASE_TITLE, CASE_WORDS, 
 from waggle.contracts.vocabulary import PAP_LEVELS, TLP_LEVELS
 from waggle.query import Bind, Entity, Field, Side
 
+VISIBLE_ORGANISATIONS = (
+    "(SELECT g.* FROM organisations g WHERE g.id = (SELECT waggle_org()) OR (SELECT in_admin_organisation()) OR EXISTS"
+    " (SELECT FROM organisation_links l WHERE l.org_id = (SELECT waggle_org()) AND l.other_org_id = g.id))"
+)
 TLP = {number: (word,) for number, word in enumerate(TLP_LEVELS)}
 PAP = {number: (word,) for number, word in enumerate(PAP_LEVELS)}
 NUMERIC = ("integer", "float", "date")
 KINDS_NAMED = (*NUMERIC, "string", "boolean", "url", "number")
 KEY_LENGTH = 200
 SHARED_CASES = (
-    "(SELECT c.*, s.org_id AS viewer_id, s.start_date AS listed_at FROM case_shares s JOIN cases c ON c.id = s.case_id)"
+    "(SELECT c.*, s.org_id AS viewer_id, s.start_date AS listed_at FROM case_shares s JOIN cases c ON c.id = s.case_id"
+    " WHERE c.merged_into IS NULL)"
 )
 
 
@@ -346,7 +351,7 @@ ATTACHMENT = Entity(
 
 ORGANISATION = Entity(
     kind="organisation",
-    table="organisations",
+    table=VISIBLE_ORGANISATIONS,
     org=None,
     fields={**common(), **texts(name="name", description="description")},
     texts=("name", "description"),

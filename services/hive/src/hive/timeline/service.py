@@ -81,7 +81,7 @@ async def create(
     await session.flush()
     details = {"title": title, "date": date}
     root = Root("case", case.id)
-    await record(session, caller, action="create", kind="customEvent", object_id=event.id, root=root, details=details)
+    await record(session, caller, action="create", kind="custom_event", object_id=event.id, root=root, details=details)
     await session.refresh(event)
     return event
 
@@ -106,7 +106,7 @@ async def change(session: AsyncSession, caller: Caller, event: CustomEvent, colu
     touch(event, caller.login)
     await session.flush()
     root = Root("case", event.case_id)
-    await record(session, caller, action="update", kind="customEvent", object_id=event.id, root=root, details=changed)
+    await record(session, caller, action="update", kind="custom_event", object_id=event.id, root=root, details=changed)
 
 
 async def remove(session: AsyncSession, caller: Caller, event: CustomEvent) -> None:
@@ -115,4 +115,4 @@ async def remove(session: AsyncSession, caller: Caller, event: CustomEvent) -> N
     await session.delete(event)
     await session.flush()
     root = Root("case", event.case_id)
-    await record(session, caller, action="delete", kind="customEvent", object_id=event.id, root=root, details={}, gone=gone)
+    await record(session, caller, action="delete", kind="custom_event", object_id=event.id, root=root, details={}, gone=gone)
