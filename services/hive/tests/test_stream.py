@@ -51,7 +51,9 @@ async def test_a_restricted_case_is_seen_by_its_readers_only(world: Any) -> None
     reader = await world.owner.fetchval("SELECT id FROM users WHERE login = 'analyst@soc.example'")
     await world.owner.execute("UPDATE cases SET access = 'users' WHERE id = $1", number)
     await world.owner.execute("INSERT INTO case_readers VALUES ($1, $2)", number, reader)
-    assert await changes(world, caller, position) == []
+    outsider = await world.owner.fetchval("SELECT id FROM users WHERE login = 'org-admin@soc.example'")
+    as_outsider = Caller(outsider, "org-admin@soc.example", "O", caller.org_id, "soc", "org-admin", frozenset())
+    assert await changes(world, as_outsider, position) == []
     assert (await world.soc.get(f"/api/v1/case/{case['_id']}")).status_code == 404
     assert await world.query({"_name": "listCase"}) == []
     analyst = world.client("key-soc-analyst")

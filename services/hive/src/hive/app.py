@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 import hive.alerts.routes
+import hive.analysis.action_routes
 import hive.analysis.routes
 import hive.attachments.routes
 import hive.cases.routes
@@ -63,6 +64,7 @@ ROUTERS = [
     hive.templates.routes.router,
     hive.customfields.routes.router,
     *hive.analysis.routes.routers,
+    *hive.analysis.action_routes.routers,
     *hive.misp.routes.routers,
     hive.stream.routes.router,
     hive.claims.router,
