@@ -213,5 +213,12 @@ job = good(hive.run_analyzer("local", one["id"], "None_1_0"), 201)
 assert job["status"] in ("Waiting", "InProgress", "Failure") and job["id"]
 assert hive.export_to_misp("nowhere", shown["id"]).status_code == 404
 
+# Deleting
+good(hive.delete_alert(number), 204)
+assert hive.get_alert(number).status_code == 404
+good(hive.delete_case(object_made.id), 204)
+good(hive.delete_case(shown["id"], force=True), 204)
+assert hive.get_case(shown["id"]).status_code == 404
+
 public = {name for name, _ in inspect.getmembers(TheHiveApi, inspect.isfunction) if not name.startswith("_")}
 print(json.dumps({"missing": sorted(public - called), "zip": str(folder / "download.zip"), "case": case["id"]}))

@@ -49,6 +49,15 @@ class InputUpdateTask(Input):
     mandatory: bool | None = None
 
 
+class InputBulkUpdateTask(InputUpdateTask):
+    """The same change to every task of `ids`."""
+
+    ids: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=1000)]
+
+    def given(self) -> dict[str, Any]:
+        return {name: value for name, value in super().given().items() if name != "ids"}
+
+
 class InputLog(Input):
     """`attachments`: thehive4py also sends the paths on the caller's disk here; they mean nothing to the server."""
 
