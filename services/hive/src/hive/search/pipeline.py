@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.catalogue import Catalogue
@@ -124,6 +125,7 @@ ORDERS: dict[str, tuple[SortKey, ...]] = {
     "page template": (SortKey("order"),), "pattern": (SortKey("patternId"),), "custom event": (SortKey("date"),),
 }  # fmt: skip
 SHOWS_ALL = "output"
+RECEIVED = text("SELECT EXISTS (SELECT FROM observable_shares WHERE org_id = :org)")
 
 
 @dataclass(frozen=True)
@@ -197,11 +199,22 @@ def _related(entity: Entity, narrowing: Narrowing | None, before: Hop, hop: Hop,
     return following, narrow
 
 
+async def _with_received(session: AsyncSession, caller: Caller, search: Search) -> Search:
+    """A list of observables also has those of received cases, for an organisation that received any."""
+    entity = search.entity
+    if entity.kind != "observable" or entity.org is None:
+        return search
+    if not await session.scalar(RECEIVED, {"org": caller.org_id}):
+        return search
+    return replace(search, entity=replace(entity, table=r.SHARED_OBSERVABLES, org="viewer_id"))
+
+
 async def run(session: AsyncSession, caller: Caller, plan: Plan) -> Found:
+    search = await _with_received(session, caller, plan.search)
     if plan.counts:
-        return Found(await count(session, plan.search))
-    rows = await page(session, plan.search)
-    total = await count(session, plan.search) if plan.with_total else None
+        return Found(await count(session, search))
+    rows = await page(session, search)
+    total = await count(session, search) if plan.with_total else None
     return Found(await show(session, caller, plan.kind, rows), total)
 
 
