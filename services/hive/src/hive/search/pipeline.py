@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
 from hive.search import registers as r
+from hive.search.extras import add_extras
 from hive.search.outputs import show
 from hive.search.rows import count, page
 from hive.tables import number_of
@@ -133,6 +134,7 @@ class Plan:
     search: Search
     counts: bool
     with_total: bool
+    extras: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -155,7 +157,7 @@ def planned(steps: Any, caller: Caller, catalogue: Catalogue) -> Plan:
         r.with_custom_fields(entity, catalogue), last.query, org=caller.org_id, sort=order, narrowing=narrowing,
         offset=shown.start if shown else 0, limit=shown.end - shown.start if shown else None, oldest_first=True,
     )  # fmt: skip
-    return Plan(search, pipeline.counts, bool(shown and "total" in shown.extra_data))
+    return Plan(search, pipeline.counts, bool(shown and "total" in shown.extra_data), shown.extra_data if shown else ())
 
 
 def _source(hop: Hop) -> tuple[Entity, Narrowing | None]:
@@ -215,7 +217,9 @@ async def run(session: AsyncSession, caller: Caller, plan: Plan) -> Found:
         return Found(await count(session, search))
     rows = await page(session, search)
     total = await count(session, search) if plan.with_total else None
-    return Found(await show(session, caller, plan.kind, rows), total)
+    objects = await show(session, caller, plan.kind, rows)
+    await add_extras(session, caller, plan.kind, plan.extras, rows, objects)
+    return Found(objects, total)
 
 
 def projected(objects: Sequence[dict[str, Any]], *, include: Any, exclude: Any) -> list[dict[str, Any]]:
