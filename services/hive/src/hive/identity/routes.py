@@ -24,7 +24,6 @@ from waggle.errors import CreateError, InvalidFields
 from waggle.ids import now_ms
 
 router = APIRouter(prefix="/api/v1", tags=["people"])
-MayOrganise = Annotated[Acting, require(Permission.ORGANISATION)]
 MayProfile = Annotated[Acting, require(Permission.PROFILE)]
 
 

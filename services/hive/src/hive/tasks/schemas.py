@@ -106,6 +106,7 @@ class OutputLog(TypedDict):
     message: str
     date: int
     attachments: list[OutputAttachment]
+    attachment: NotRequired[OutputAttachment]
     owner: str
     includeInTimeline: NotRequired[int]
     extraData: dict[str, Any]
@@ -135,6 +136,8 @@ def log_out(log: Log, attachments: Sequence[Attachment]) -> OutputLog:
     }  # fmt: skip
     optional: dict[str, Any] = {
         "_updatedBy": log.updated_by, "_updatedAt": log.updated_at, "includeInTimeline": log.include_in_timeline,
+        # thehive4py 1.8 asks this API for a single log in its TheHive 4 mode and looks for the one file a log then had
+        "attachment": answer["attachments"][0] if attachments else None,
     }  # fmt: skip
     answer.update({k: v for k, v in optional.items() if v is not None})  # type: ignore[typeddict-item]
     return answer
