@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request
@@ -28,6 +29,7 @@ from hive.customfields.values import names_in
 from hive.identity.people import assignable
 from hive.identity.permissions import Permission
 from hive.observables.uploads import stored_files, stored_parts
+from hive.procedures.service import ProcedureDraft, settled
 from hive.web_bodies import can_rename, files_schema, parse_model, upload_schema
 from waggle.errors import WaggleError
 from waggle.web.fields import read_fields
@@ -59,7 +61,12 @@ async def prepared(acting: Acting, given: InputAlert, files: Any) -> AlertDraft:
     if given.assignee:
         async with acting.read() as session:
             assignee = await assignable(session, org_id=acting.caller.org_id, login=given.assignee)
-    return draft_of(given, catalogue, files=files, assignee=assignee)
+    draft = draft_of(given, catalogue, files=files, assignee=assignee)
+    if given.procedures:
+        async with acting.read() as session:
+            wanted = [ProcedureDraft(**one.model_dump()) for one in given.procedures]
+            draft = replace(draft, procedures=await settled(session, wanted))
+    return draft
 
 
 def created_out(alert: Any) -> OutputAlert:

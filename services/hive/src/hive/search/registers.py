@@ -242,6 +242,12 @@ OBSERVABLE = Entity(
     match=VALUE_PARTS,
 )  # fmt: skip
 
+# Own and received ones alike; asked only where something was received, for the plain list is read from one index.
+SHARED_OBSERVABLES = (
+    "(SELECT o.*, o.org_id AS viewer_id FROM observables o UNION ALL"
+    " SELECT o.*, s.org_id AS viewer_id FROM observable_shares s JOIN observables o ON o.id = s.entity_id)"
+)
+
 JOB = Entity(
     kind="job",
     table="jobs",
