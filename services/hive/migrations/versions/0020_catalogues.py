@@ -7,7 +7,7 @@ from alembic import op
 from waggle.db.migrate import run_sql
 
 revision = "0020"
-down_revision = ("0010", "0030", "0040")
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
