@@ -115,6 +115,6 @@ CREATE TABLE organisation_links (
 
 ALTER TABLE organisations ADD COLUMN avatar_sha256 bytea REFERENCES blobs, ADD COLUMN avatar_type text;
 -- A case that was merged into another one is kept as a shell for those who hold its id; only the classic API shows it.
-ALTER TABLE cases ADD COLUMN IF NOT EXISTS merged_into bigint REFERENCES cases ON DELETE CASCADE;
-CREATE INDEX IF NOT EXISTS cases_merged ON cases (merged_into) WHERE merged_into IS NOT NULL;
+ALTER TABLE cases ADD COLUMN merged_into bigint REFERENCES cases ON DELETE CASCADE;
+CREATE INDEX cases_merged ON cases (merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX attachments_own ON attachments (org_id, id) WHERE num_nonnulls(alert_id, case_id, log_id) = 0;

@@ -1,4 +1,4 @@
-"""The v1 routes of users and profiles."""
+"""The v1 routes of profiles and of what one organisation keeps about itself."""
 
 from __future__ import annotations
 
