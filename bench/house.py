@@ -23,12 +23,13 @@ from waggle.security.secretbox import new_secret_key
 TICKS = os.sysconf("SC_CLK_TCK")
 KEY = "bench-key-of-the-first-organisation"
 ORGANISATION = "bench"
-PAGE_CACHE = {"shared_buffers": "256MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"}
+SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"}
+ROLES = {"hive_owner": "HIVE_DATABASE_URL", "hive_app": "HIVE_DATABASE_APP_URL", "hive_system": "HIVE_DATABASE_SYSTEM_URL"}
 
 
 @dataclass
 class House:
-    """A running hive; `database` by role: owner, hive_app, hive_system."""
+    """A running hive; `database` by role: hive_owner, hive_app, hive_system."""
 
     cluster: postgres.Cluster
     database: dict[str, str]
@@ -57,15 +58,16 @@ def cpu_of(pid: int) -> float:
 
 
 def _environment(cluster: postgres.Cluster, folder: Path) -> dict[str, str]:
-    passwords = {role: f"{role}-of-the-bench" for role in ("hive_owner", "hive_app", "hive_system")}
+    """hive's settings for the database of this folder, made on first use."""
+    passwords = {role: f"{role}-of-the-bench" for role in ROLES}
     asked = [{"name": "hive", "owner": "hive_owner", "password": passwords["hive_owner"]}]
     asyncio.run(provision(cluster.url, asked))
     place = cluster.database_url("hive").rpartition("@")[2]
-    urls = {role: f"postgresql://{role}:{password}@{place}" for role, password in passwords.items()}
-    return {
-        "HIVE_DATABASE_URL": urls["hive_owner"], "HIVE_DATABASE_APP_URL": urls["hive_app"],
-        "HIVE_DATABASE_SYSTEM_URL": urls["hive_system"], "HIVE_BLOBS": str(folder / "files"), "HIVE_SECRET_KEY": new_secret_key(),
-    }  # fmt: skip
+    urls = {name: f"postgresql://{role}:{passwords[role]}@{place}" for role, name in ROLES.items()}
+    secret = folder / "secret"
+    if not secret.exists():
+        secret.write_text(new_secret_key())
+    return {**urls, "HIVE_BLOBS": str(folder / "files"), "HIVE_SECRET_KEY": secret.read_text()}
 
 
 def _seed(environment: dict[str, str]) -> None:
@@ -81,11 +83,13 @@ def _seed(environment: dict[str, str]) -> None:
 
 
 @contextmanager
-def hive(*, settings: dict[str, str] | None = None, folder: Path | None = None) -> Iterator[House]:
-    """A hive (API alone, one process) with an empty database, fsync and synchronous_commit on; all gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="waggle-bench-", dir=folder) as place:
-        root = Path(place)
-        cluster = postgres.start(root / "postgres", settings={**PAGE_CACHE, **(settings or {})})
+def hive(*, keep: Path | None = None) -> Iterator[House]:
+    """A hive (API alone, one process), fsync and synchronous_commit on; its database is empty and all gone afterwards, unless
+    it is to be kept in a folder for the next run."""
+    with tempfile.TemporaryDirectory(prefix="waggle-bench-") as temporary:
+        root = keep or Path(temporary)
+        root.mkdir(parents=True, exist_ok=True)
+        cluster = postgres.start(root / "postgres", settings=SETTINGS)
         try:
             environment = _environment(cluster, root)
             _seed(environment)
@@ -96,12 +100,7 @@ def hive(*, settings: dict[str, str] | None = None, folder: Path | None = None) 
             try:
                 url = f"http://127.0.0.1:{port}"
                 _wait(url, server, root / "hive.log")
-                roles = {
-                    "owner": "HIVE_DATABASE_URL",
-                    "hive_app": "HIVE_DATABASE_APP_URL",
-                    "hive_system": "HIVE_DATABASE_SYSTEM_URL",
-                }
-                yield House(cluster, {role: environment[name] for role, name in roles.items()}, url, server.pid, root)
+                yield House(cluster, {role: environment[name] for role, name in ROLES.items()}, url, server.pid, root)
             finally:
                 server.terminate()
                 server.wait(20)

@@ -103,7 +103,7 @@ async def _records(house: House, count: int, run: str) -> list[dict[str, Any]]:
 
 async def _stock(house: House, records: list[dict[str, Any]]) -> int:
     """The bodies as rows that hive_app may read; answers the organisation's number."""
-    owner = await asyncpg.connect(house.database["owner"])
+    owner = await asyncpg.connect(house.database["hive_owner"])
     await owner.execute(
         "DROP TABLE IF EXISTS bench_bodies; CREATE TABLE bench_bodies (i integer PRIMARY KEY, body jsonb NOT NULL);"
         " GRANT SELECT ON bench_bodies TO hive_app"
@@ -145,7 +145,7 @@ def pgbench(house: House, count: int, run: str) -> Figure:
 
 async def _copied_out(house: House, count: int) -> dict[str, tuple[list[str], bytes]]:
     """The newest alerts and all that hangs on them as COPY data; the rows themselves are deleted."""
-    owner = await asyncpg.connect(house.database["owner"])
+    owner = await asyncpg.connect(house.database["hive_owner"])
     of_alerts = "IN (SELECT id FROM doomed)"
     tables = {
         "alerts": f"id {of_alerts}", "alert_tags": f"alert_id {of_alerts}", "alert_texts": f"alert_id {of_alerts}",
@@ -171,7 +171,7 @@ def copy(house: House, count: int) -> Figure:
     contents = asyncio.run(_copied_out(house, count))
 
     async def write() -> None:
-        owner = await asyncpg.connect(house.database["owner"])
+        owner = await asyncpg.connect(house.database["hive_owner"])
         async with owner.transaction():
             for table, (columns, raw) in contents.items():
                 await owner.copy_to_table(table, source=io.BytesIO(raw), columns=columns, format="binary")
@@ -181,14 +181,14 @@ def copy(house: House, count: int) -> Figure:
 
 
 async def _walls(house: House, tables: Sequence[str], *, up: bool) -> None:
-    owner = await asyncpg.connect(house.database["owner"])
+    owner = await asyncpg.connect(house.database["hive_owner"])
     for table in tables:
         await owner.execute(f'ALTER TABLE "{table}" {"ENABLE" if up else "DISABLE"} ROW LEVEL SECURITY')
     await owner.close()
 
 
 async def _walled(house: House) -> list[str]:
-    owner = await asyncpg.connect(house.database["owner"])
+    owner = await asyncpg.connect(house.database["hive_owner"])
     found = [row["relname"] for row in await owner.fetch(WALLED)]
     await owner.close()
     return found

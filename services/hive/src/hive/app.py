@@ -18,13 +18,17 @@ import hive.classic.routes
 import hive.customfields.routes
 import hive.identity.routes
 import hive.identity.sessions
+import hive.identity.user_routes
 import hive.misp.routes
 import hive.observables.routes
 import hive.observables.similarity_routes
+import hive.observabletypes.routes
 import hive.queues
 import hive.search.routes
 import hive.status
+import hive.statuses.routes
 import hive.stream.routes
+import hive.tags.routes
 import hive.tasks.routes
 import hive.templates.routes
 from hive.identity.authentication import SESSION_COOKIE
@@ -45,11 +49,15 @@ SECURITY = {
 ROUTERS = [
     hive.status.router,
     hive.identity.sessions.router,
+    hive.identity.user_routes.router,
     hive.identity.routes.router,
     hive.search.routes.router,
     hive.alerts.routes.router,
     hive.cases.routes.router,
     hive.tasks.routes.router,
+    hive.observabletypes.routes.router,
+    *hive.statuses.routes.routers,
+    hive.tags.routes.router,
     hive.observables.routes.router,
     hive.observables.similarity_routes.router,
     hive.attachments.routes.router,

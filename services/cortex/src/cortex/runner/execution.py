@@ -99,8 +99,10 @@ class Execution:
             ended = await runner.run(worker, folder, time_limit=timeout)
         except CannotStart as error:
             raise Refused(str(error)) from None
-        if ended.timed_out:
+        if ended.stopped == "time":
             raise Refused(_timed_out(timeout, ended))
+        if ended.stopped == "disk":
+            raise Refused(f"{job.worker_name} wrote more than CORTEX_JOB_DISK_MIB allows and was stopped.{_last_words(ended)}")
         try:
             result = await asyncio.to_thread(read_output, folder, scrubber, max_bytes=self.max_report)
         except NoOutput:

@@ -5,6 +5,7 @@ Its name ends with who made it, so that a runner that starts can remove what a k
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -67,6 +68,16 @@ def _write(path: Path, content: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes that all files below take on the disk. What vanishes while it is looked at counts nothing."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(place) / name).lstat().st_blocks * 512
+    return total
 
 
 def remove(folder: Path) -> None:

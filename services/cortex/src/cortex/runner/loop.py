@@ -11,12 +11,15 @@ from typing import Any
 import asyncpg
 
 from cortex.runner import folder, identity, store
+from cortex.runner.commands import Commands
 from cortex.runner.execution import Execution
 from cortex.runner.identity import RunnerId
 from cortex.runner.job import Failure, Job, Outcome
-from cortex.runner.process import ProcessRunner
+from cortex.runner.process import Bounds, ProcessRunner, WarmRunner
+from cortex.runner.protocol import Runner
 from cortex.runner.settings import RunnerSettings
 from cortex.runner.store import Store
+from cortex.runner.zygotes import Zygotes
 from waggle.blobs import open_store
 from waggle.security.secretbox import SecretBox
 from waggle.waiting import wait_at_most
@@ -199,14 +202,31 @@ def _tidy(settings: RunnerSettings) -> None:
         log.warning("orphans_of_a_killed_runner", extra={"processes_killed": killed, "folders_removed": removed})
 
 
+def runners_of(settings: RunnerSettings, runner_id: RunnerId, zygotes: Zygotes) -> list[Runner]:
+    """The ways to run a job that the settings name, in their order."""
+    commands = Commands(settings.analyzers_python)
+    bounds = Bounds(
+        memory=settings.job_memory_mib * 2**20,
+        disk=settings.job_disk_mib * 2**20,
+        processes=settings.job_processes,
+        required=settings.sandbox == "require",
+        readable=settings.sandbox_read,
+    )
+    known: dict[str, Runner] = {
+        "warm": WarmRunner(runner_id, zygotes, commands, bounds, preload=settings.warm_modules),
+        "process": ProcessRunner(runner_id, zygotes, commands, bounds),
+    }
+    return [known[name] for name in settings.runners]
+
+
 async def run(settings: RunnerSettings) -> None:
     """Runs jobs until SIGTERM or SIGINT."""
     _tidy(settings)
     runner_id = RunnerId.own()
-    process = ProcessRunner(runner_id, analyzers_python=settings.analyzers_python, memory_mib=settings.job_memory_mib)
+    zygotes = Zygotes(most=settings.warm_environments)
     execution = Execution(
         runner_id=runner_id,
-        runners=[process],
+        runners=runners_of(settings, runner_id, zygotes),
         blobs=open_store(settings.blobs),
         box=SecretBox([key for key in settings.secret_keys.split(",") if key]),
         job_directory=settings.job_directory,
@@ -232,4 +252,5 @@ async def run(settings: RunnerSettings) -> None:
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+            await zygotes.close()
     log.info("runner_stopped")

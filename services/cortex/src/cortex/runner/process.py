@@ -1,98 +1,69 @@
-"""Runs a worker as a process of this machine: contracts/cortex.md §5.6, "Process"."""
+"""Runs a worker as a process of this machine, cold or warm: contracts/cortex.md §5.6, "Process".
+
+Both ways a zygote forks the job and puts it into its sandbox. Cold, the fork then executes the program: any language. Warm, the
+zygote is one that has imported what the environment's analyzers import, and the fork runs the unmodified script.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
-import errno
 import os
-import resource
 import signal
-import subprocess
-from collections.abc import Callable
+import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from cortex.runner.folder import cacerts
+from cortex.runner.commands import Commands
+from cortex.runner.folder import cacerts, size_of
 from cortex.runner.identity import MARK, RunnerId
 from cortex.runner.job import Worker
 from cortex.runner.protocol import CannotStart, Ended
+from cortex.runner.tail import Tail
+from cortex.runner.zygote import Kind, Zygote
+from cortex.runner.zygotes import Zygotes
+from cortex.zygote.order import Ending, Order
 
-PR_SET_PDEATHSIG = 1
-TAIL_BYTES = 32 * 1024
 KILL_AFTER = 3.0
 """Seconds between SIGTERM and SIGKILL."""
+LOOK_EVERY = 0.5
+"""Seconds between looks at how much a job has written."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PASSED = ("TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy")
+PASSED = ("TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 """All that an analyzer inherits; the runner's own environment holds the keys of the house."""
-MAX_FILE_BYTES = 2 * 1024**3
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _before_exec(parent: int, memory_mib: int) -> Callable[[], None]:
-    """What the child does before it becomes the analyzer. Runs after fork: nothing here takes a lock or allocates much."""
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a job may use. Bytes; processes at once; 0 = unlimited. `required`: no job without the whole sandbox."""
 
-    def prepare() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # the runner died in between
-            os._exit(98)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
-        if memory_mib:
-            resource.setrlimit(resource.RLIMIT_AS, (memory_mib * 2**20, memory_mib * 2**20))
-
-    return prepare
+    memory: int
+    disk: int
+    processes: int
+    required: bool = False
+    readable: tuple[str, ...] = ()
 
 
-def _shebang(path: Path) -> str | None:
-    """The first line's interpreter, None where there is no usable one. A CRLF line names a program that does not exist."""
-    try:
-        with path.open("rb") as file:
-            line = file.readline(256)
-    except OSError:
-        return None
-    if not line.startswith(b"#!") or line.rstrip(b"\n").endswith(b"\r"):
-        return None
-    return line[2:].decode("utf-8", "replace").strip() or None
+class _ZygoteRunner:
+    """What running cold and warm have in common."""
 
+    name: str
 
-class ProcessRunner:
-    """`analyzers_python` is the interpreter of the environment that the analyzers' requirements are installed in; an analyzer's
-    own folder may bring one as `.venv`. Its `bin` goes first in PATH, so that `#!/usr/bin/env python3` finds it."""
-
-    def __init__(self, runner_id: RunnerId, *, analyzers_python: str | None, memory_mib: int = 0) -> None:
+    def __init__(self, runner_id: RunnerId, zygotes: Zygotes, commands: Commands, bounds: Bounds) -> None:
         self._id = runner_id
-        self._analyzers_python = analyzers_python
-        self._memory_mib = memory_mib
-
-    def fits(self, worker: Worker) -> bool:
-        return worker.command is not None
-
-    def _interpreter(self, command: Path) -> str:
-        own = command.parent / ".venv" / "bin" / "python"
-        if own.exists():
-            return str(own)
-        return self._analyzers_python or "python3"
-
-    def _arguments(self, definition_id: str, command: Path, folder: Path) -> list[str]:
-        if not command.is_file():
-            raise CannotStart(
-                f"The command of {definition_id} is not there: {command}. "
-                "Check the analyzers' folder, then rescan the definitions and enable the worker again."
-            )
-        runnable = os.access(command, os.X_OK) and _shebang(command) is not None
-        if command.suffix == ".py" and not runnable:
-            return [self._interpreter(command), str(command), str(folder)]
-        return [str(command), str(folder)]
+        self._zygotes = zygotes
+        self._commands = commands
+        self._bounds = bounds
 
     def _environment(self, command: Path, folder: Path) -> dict[str, str]:
-        interpreter = Path(self._interpreter(command))
+        interpreter = Path(self._commands.interpreter(command))
         path = os.environ.get("PATH") or DEFAULT_PATH
         env = {name: os.environ[name] for name in PASSED if name in os.environ}
         env |= {
             "PATH": f"{interpreter.parent}:{path}" if interpreter.is_absolute() else path,
             "HOME": str(folder),
+            "TMPDIR": str(folder),
             "LANG": "C.UTF-8",
             "PYTHONUTF8": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -102,114 +73,103 @@ class ProcessRunner:
             env["REQUESTS_CA_BUNDLE"] = str(bundle)
         return env
 
-    async def run(self, worker: Worker, folder: Path, *, time_limit: float) -> Ended:
-        if worker.command is None:
-            raise CannotStart(f"{worker.definition_id} names no command.")
-        command = Path(worker.command)
-        arguments = self._arguments(worker.definition_id, command, folder)
-        output = _Output()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *arguments,
-                cwd=worker.root or command.parent.parent,
-                env=self._environment(command, folder),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output.write_end,
-                stderr=output.write_end,
-                start_new_session=True,
-                preexec_fn=_before_exec(os.getpid(), self._memory_mib),
+    async def _run(
+        self, kind: Kind, worker: Worker, command: Path, arguments: list[str], folder: Path, *, time_limit: float
+    ) -> Ended:
+        zygote = await self._zygotes.get(kind)
+        missing = zygote.greeting.missing
+        if missing and self._bounds.required:
+            raise CannotStart(
+                "This machine does not give the sandbox that CORTEX_SANDBOX=require asks for. Missing: "
+                + "; ".join(f"{layer} ({why})" for layer, why in missing.items())
+                + ". `cortex doctor` shows it."
             )
-        except OSError as error:
-            raise CannotStart(self._start_failure(error, command, arguments)) from None
-        except subprocess.SubprocessError as error:
-            raise CannotStart(f"{command} cannot be started: {error} (CORTEX_JOB_MEMORY_MIB?)") from None
-        else:
-            timed_out = await self._watch(process, time_limit)
-            return Ended(process.returncode or 0, output.tail(), timed_out)
+        order = Order(
+            id=0,
+            argv=arguments,
+            cwd=worker.root or str(command.parent.parent),
+            env=self._environment(command, folder),
+            folder=str(folder),
+            readable=[*self._commands.readable(worker, command), *self._bounds.readable],
+            warm=bool(kind.preload),
+            memory=self._bounds.memory,
+            file_size=self._bounds.disk,
+            processes=self._bounds.processes,
+        )
+        output = Tail()
+        try:
+            number, ending = zygote.order(order, output.write_end)
+            stopped = await self._watch(zygote, number, ending, folder, time_limit)
+            ended = ending.result()
+            self._check_start(ended, command, arguments)
+            return Ended(ended.status, output.text(), stopped, ended.cpu, missing)
         finally:
             output.close()
 
-    def _start_failure(self, error: OSError, command: Path, arguments: list[str]) -> str:
-        if arguments[0] != str(command):
-            return (
-                f"The analyzers' interpreter {arguments[0]} cannot be started: {error.strerror}. "
-                "Set CORTEX_ANALYZERS_PYTHON to the python of the environment that has the analyzers' requirements."
-            )
-        first = _shebang(command)
-        if error.errno == errno.ENOENT and first:
-            return f"{command} asks for an interpreter that is not there: {first}. Install it, or correct its first line."
-        if error.errno == errno.ENOEXEC:
-            return f"{command} is no program: it has no first line #!…, and its name does not end in .py."
-        if error.errno == errno.EACCES:
-            return f"{command} may not be executed. Make it executable: chmod +x {command}"
-        return f"{command} cannot be started: {error.strerror}."
+    def _check_start(self, ended: Ending, command: Path, arguments: list[str]) -> None:
+        if ended.text is not None:
+            raise CannotStart(f"{command} cannot be started: {ended.text} (CORTEX_JOB_MEMORY_MIB?)")
+        if ended.errno is not None:
+            raise CannotStart(self._commands.start_failure(ended.errno, command, arguments))
 
-    async def _watch(self, process: asyncio.subprocess.Process, time_limit: float) -> bool:
-        """Waits for the end; whether the time was up first."""
+    async def _watch(
+        self, zygote: Zygote, number: int, ending: asyncio.Future[Ending], folder: Path, time_limit: float
+    ) -> Literal["time", "disk"] | None:
+        """Waits for the end; why the job was not let go on, if it was not."""
+        until = time.monotonic() + time_limit
         try:
-            async with asyncio.timeout(time_limit):
-                await process.wait()
-        except TimeoutError:
-            return True
+            while True:
+                left = until - time.monotonic()
+                if left <= 0:
+                    return "time"
+                done, _ = await asyncio.wait({ending}, timeout=min(left, LOOK_EVERY))
+                if done:
+                    return None
+                if self._bounds.disk and await asyncio.to_thread(size_of, folder) > self._bounds.disk:
+                    return "disk"
         finally:
-            # also after a clean end: what the analyzer has left behind may not go on, nor write into the result
-            await asyncio.shield(_end_group(process))
-        return False
+            if not ending.done():
+                await asyncio.shield(_end(zygote, number, ending))
 
 
-class _Output:
-    """A pipe that keeps the last TAIL_BYTES of what a process prints.
-
-    It is no pipe of asyncio's: those make the wait for a process last until the last holder of the pipe is gone, and a program
-    that an analyzer left in another session may hold it for ever.
-    """
-
-    def __init__(self) -> None:
-        self._read_end, self.write_end = os.pipe()
-        os.set_blocking(self._read_end, False)
-        self._tail = bytearray()
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._read_end, self._drain)
-
-    def _drain(self) -> None:
-        try:
-            chunk = os.read(self._read_end, 65536)
-        except BlockingIOError:
+async def _end(zygote: Zygote, number: int, ending: asyncio.Future[Ending]) -> None:
+    """TERM to the job's process group, KILL to everything it has started after KILL_AFTER seconds."""
+    for which, patience in ((signal.SIGTERM, KILL_AFTER), (signal.SIGKILL, None)):
+        zygote.signal(number, which)
+        await asyncio.wait({ending}, timeout=patience)
+        if ending.done():
             return
-        if not chunk:
-            self._loop.remove_reader(self._read_end)
-        self._tail += chunk
-        if len(self._tail) > TAIL_BYTES:
-            del self._tail[:-TAIL_BYTES]
-
-    def tail(self) -> str:
-        """To be called when the process has ended: whatever is still in the pipe belongs to it."""
-        for _ in range(64):  # the pipe's whole capacity; a survivor may go on writing
-            before = bytes(self._tail)
-            self._drain()
-            if bytes(self._tail) == before:
-                break
-        return self._tail.decode("utf-8", "replace")
-
-    def close(self) -> None:
-        self._loop.remove_reader(self._read_end)
-        for end in (self._read_end, self.write_end):
-            os.close(end)
 
 
-def _signal_group(pgid: int, number: int) -> bool:
-    try:
-        os.killpg(pgid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+class ProcessRunner(_ZygoteRunner):
+    """Cold: whatever can be executed."""
+
+    name = "process"
+
+    def fits(self, worker: Worker) -> bool:
+        return worker.command is not None
+
+    async def run(self, worker: Worker, folder: Path, *, time_limit: float) -> Ended:
+        command = self._commands.command_of(worker)
+        arguments = self._commands.arguments(command, folder)
+        return await self._run(Kind(sys.executable, ()), worker, command, arguments, folder, time_limit=time_limit)
 
 
-async def _end_group(process: asyncio.subprocess.Process) -> None:
-    """TERM to the whole session's group, KILL to what is left of it after KILL_AFTER seconds."""
-    if process.returncode is None and _signal_group(process.pid, signal.SIGTERM):
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(KILL_AFTER):
-                await process.wait()
-    _signal_group(process.pid, signal.SIGKILL)
-    await process.wait()
+class WarmRunner(_ZygoteRunner):
+    """Warm: Python scripts for the environment's own interpreter. `preload` are the modules that its zygote has imported."""
+
+    name = "warm"
+
+    def __init__(
+        self, runner_id: RunnerId, zygotes: Zygotes, commands: Commands, bounds: Bounds, *, preload: tuple[str, ...]
+    ) -> None:
+        super().__init__(runner_id, zygotes, commands, bounds)
+        self._preload = preload
+
+    def fits(self, worker: Worker) -> bool:
+        return worker.command is not None and self._commands.is_python(Path(worker.command))
+
+    async def run(self, worker: Worker, folder: Path, *, time_limit: float) -> Ended:
+        command = self._commands.command_of(worker)
+        kind = Kind(self._commands.interpreter(command), self._preload)
+        return await self._run(kind, worker, command, [str(command), str(folder)], folder, time_limit=time_limit)

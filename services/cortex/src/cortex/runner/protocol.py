@@ -1,10 +1,10 @@
-"""The seam between a job and the way it is run: as a process today, warm or in a container later."""
+"""The seam between a job and the way it is run: warm, as a process, or in a container."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from cortex.runner.job import Worker
 
@@ -15,14 +15,23 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended. `status` is the exit status, negative = the signal that ended it; `tail` its last words."""
+    """How a run ended.
+
+    `status` is the exit status, negative = the signal that ended it; `tail` its last words; `stopped` why it was not let go on;
+    `cpu` the seconds it used; `missing` what of the sandbox it ran without: {layer: reason}.
+    """
 
     status: int
     tail: str
-    timed_out: bool
+    stopped: Literal["time", "disk"] | None = None
+    cpu: float = 0
+    missing: dict[str, str] = field(default_factory=dict)
 
 
 class Runner(Protocol):
+    name: str
+    """As it is named in CORTEX_RUNNERS and in a worker's setting."""
+
     def fits(self, worker: Worker) -> bool:
         """Whether this runner can run the worker at all."""
         ...

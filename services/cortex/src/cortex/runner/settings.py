@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+RUNNERS = ("warm", "process")
+WARM_MODULES = "cortexutils.analyzer,cortexutils.responder,requests"
+
 
 class SettingsError(Exception):
     """A setting is missing or unusable; the text names it."""
@@ -33,6 +36,20 @@ class RunnerSettings:
     """For workers that set no time limit of their own."""
     job_memory_mib: int
     """Address space of an analyzer's process, 0 = unlimited."""
+    job_disk_mib: int
+    """What a job may write, 0 = unlimited."""
+    job_processes: int
+    """Processes and threads of one job at once, 0 = unlimited."""
+    sandbox: str
+    """`require` refuses a job when a layer of the sandbox is missing, `best-effort` runs it and writes into it what was."""
+    sandbox_read: tuple[str, ...]
+    """Further folders that every job may read and execute from: interpreters outside of /usr."""
+    runners: tuple[str, ...]
+    """The ways to run a job, in the order in which the first that fits is taken."""
+    warm_modules: tuple[str, ...]
+    """What a warm environment has imported before it forks; what it does not have is left out."""
+    warm_environments: int
+    """Warm environments kept while idle; each takes some 30 MiB."""
     max_report_mib: int
     """Longest `output.json` that is read."""
     stop_grace_seconds: float
@@ -60,6 +77,19 @@ class RunnerSettings:
                 raise SettingsError(f"{name} must be at least {least:g}")
             return value
 
+        def listed(name: str, default: str) -> tuple[str, ...]:
+            return tuple(part.strip() for part in (env.get(name) or default).split(",") if part.strip())
+
+        def one_of(name: str, *known: str) -> str:
+            value = env.get(name) or known[0]
+            if value not in known:
+                raise SettingsError(f"{name} must be one of {', '.join(known)}, not {value}")
+            return value
+
+        runners = listed("CORTEX_RUNNERS", ",".join(RUNNERS))
+        if unknown := set(runners) - set(RUNNERS):
+            raise SettingsError(f"CORTEX_RUNNERS names what is no runner: {', '.join(sorted(unknown))}")
+
         return cls(
             database_url=required("CORTEX_DATABASE_SYSTEM_URL"),
             blobs=required("CORTEX_BLOBS"),
@@ -70,6 +100,13 @@ class RunnerSettings:
             lease_seconds=number("CORTEX_LEASE_SECONDS", 30, least=0.3),
             job_timeout_seconds=number("CORTEX_JOB_TIMEOUT_SECONDS", 1800, least=0.1),
             job_memory_mib=int(number("CORTEX_JOB_MEMORY_MIB", 4096)),
+            job_disk_mib=int(number("CORTEX_JOB_DISK_MIB", 1024)),
+            job_processes=int(number("CORTEX_JOB_PROCESSES", 512)),
+            sandbox=one_of("CORTEX_SANDBOX", "best-effort", "require"),
+            sandbox_read=listed("CORTEX_SANDBOX_READ", ""),
+            runners=runners,
+            warm_modules=listed("CORTEX_WARM_MODULES", WARM_MODULES),
+            warm_environments=int(number("CORTEX_WARM_ENVIRONMENTS", 16, least=1)),
             max_report_mib=int(number("CORTEX_MAX_REPORT_MIB", 64, least=1)),
             stop_grace_seconds=number("CORTEX_STOP_GRACE_SECONDS", 5),
             keep_job_folder=env.get("CORTEX_KEEP_JOB_FOLDER", "").lower() in ("1", "true"),
