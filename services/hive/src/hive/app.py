@@ -8,13 +8,18 @@ from typing import Any
 
 from fastapi import FastAPI
 
+import hive.alerts.bulk_routes
 import hive.alerts.routes
 import hive.analysis.action_routes
 import hive.analysis.routes
 import hive.attachments.routes
+import hive.cases.attachment_routes
+import hive.cases.bulk_routes
+import hive.cases.link_routes
 import hive.cases.routes
 import hive.claims
 import hive.classic.routes
+import hive.comments.routes
 import hive.customfields.routes
 import hive.identity.routes
 import hive.identity.sessions
@@ -24,14 +29,20 @@ import hive.observables.exchange_routes
 import hive.observables.routes
 import hive.observables.similarity_routes
 import hive.observabletypes.routes
+import hive.pages.routes
+import hive.procedures.routes
 import hive.queues
 import hive.search.routes
+import hive.sharing.organisation_routes
+import hive.sharing.routes
 import hive.status
 import hive.statuses.routes
 import hive.stream.routes
 import hive.tags.routes
+import hive.tasks.bulk_routes
 import hive.tasks.routes
 import hive.templates.routes
+import hive.timeline.routes
 from hive.identity.authentication import SESSION_COOKIE
 from hive.platform import build
 from hive.settings import Settings
@@ -53,12 +64,23 @@ ROUTERS = [
     hive.identity.user_routes.router,
     hive.identity.routes.router,
     hive.search.routes.router,
+    hive.alerts.bulk_routes.router,
     hive.alerts.routes.router,
+    hive.cases.bulk_routes.router,
+    hive.cases.link_routes.router,
+    hive.sharing.routes.router,
+    hive.sharing.organisation_routes.router,
+    hive.cases.attachment_routes.router,
     hive.cases.routes.router,
+    hive.tasks.bulk_routes.router,
     hive.tasks.routes.router,
     hive.observabletypes.routes.router,
     *hive.statuses.routes.routers,
     hive.tags.routes.router,
+    hive.comments.routes.router,
+    hive.pages.routes.router,
+    hive.procedures.routes.router,
+    hive.timeline.routes.router,
     hive.observables.routes.router,
     hive.observables.similarity_routes.router,
     hive.observables.exchange_routes.router,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request
+from sqlalchemy import select
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -17,6 +18,7 @@ from hive.alerts.lookup import find
 from hive.alerts.schemas import InputAlert, InputAlerts, InputMerges, InputUpdateAlert, OutputAlert, alert_out
 from hive.answers import answer, no_content, wanted_version
 from hive.attachments import service as attachments
+from hive.attachments.models import Attachment
 from hive.attachments.schemas import OutputAttachments, attachment_out
 from hive.audit.service import Root, record
 from hive.cases.lookup import find as find_case
@@ -25,7 +27,7 @@ from hive.customfields.values import names_in
 from hive.identity.people import assignable
 from hive.identity.permissions import Permission
 from hive.observables.uploads import stored_files, stored_parts
-from hive.web_bodies import files_schema, parse_model, upload_schema
+from hive.web_bodies import can_rename, files_schema, parse_model, upload_schema
 from waggle.errors import WaggleError
 from waggle.web.fields import read_fields
 
@@ -206,9 +208,12 @@ async def import_into(reference: Reference, case: str, acting: MayImport) -> Res
 @router.post("/{reference}/attachments", status_code=201, response_model=OutputAttachments, openapi_extra=files_schema())
 async def add_attachments(reference: Reference, request: Request, acting: MayUpdate) -> Response:
     async with read_fields(request) as fields:
+        rename = can_rename(fields.values, default=False)
         files = await stored_parts(acting, fields.files.get("attachments", []))
     async with acting.begin() as session:
         alert = await find(session, reference, for_update=True)
+        own = select(Attachment.name).where(Attachment.alert_id == alert.id)
+        files = attachments.named(files, list(await session.scalars(own)), can_rename=rename)
         added = await attachments.add(session, acting.caller, files, org_id=alert.org_id, alert_id=alert.id)
         names = {"attachments": [one.name for one in added]}
         root = Root("alert", alert.id)

@@ -75,6 +75,19 @@ class InputUpdateAlert(Input):
     assignee: Annotated[str, Field(max_length=128)] | None = None
 
 
+class InputAlertIds(Input):
+    ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)]
+
+
+class InputBulkUpdateAlert(InputUpdateAlert):
+    """The same change to every alert of `ids`."""
+
+    ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)]
+
+    def given(self) -> dict[str, Any]:
+        return {name: value for name, value in super().given().items() if name != "ids"}
+
+
 class OutputAlert(TypedDict):
     _id: str
     _type: str

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from hive.acting import Acting, Member
 from hive.alerts.lookup import find as find_alert
 from hive.answers import answer, no_content
+from hive.attachments.unzipped import unzipped
 from hive.cases.lookup import find as find_case
 from hive.catalogue import Catalogue
 from hive.classic import observables as artifacts
@@ -28,6 +29,7 @@ from hive.observables.export import Format, Selection
 from hive.observables.models import Observable
 from hive.observables.service import Parent
 from hive.observables.uploads import stored_parts
+from waggle.archives import PASSWORD
 from waggle.errors import InvalidFields
 from waggle.web.fields import read_fields
 
@@ -65,6 +67,15 @@ def routes(router: APIRouter) -> None:
         catalogue = await _retyping(acting, body)
         async with acting.begin() as session:
             return answer(observable_out(await _edited(session, acting, reference(artifact_id), body, catalogue)))
+
+    @router.delete("/alert/artifact/{artifact_id}", status_code=204)
+    @router.delete("/case/artifact/{artifact_id}", status_code=204)
+    async def delete_artifact(artifact_id: str, acting: MayAlert) -> Response:
+        acting.caller.check(Permission.OBSERVABLE)
+        async with acting.begin() as session:
+            row = await observables.find(session, reference(artifact_id), for_update=True)
+            await observables.remove(session, acting.caller, row, gone=observable_out(row))
+        return no_content()
 
     @router.get("/case/artifact/{artifact_id}/similar")
     async def similar(artifact_id: str, acting: Member) -> Response:
@@ -127,6 +138,9 @@ async def _add(acting: Acting, request: Request, kind: str, parent_id: str) -> R
         given = Body(fields.values)
         parts = fields.files.get("attachment", [])
         files = await stored_parts(acting, parts) if parts else []
+        if given.flag("isZip"):
+            password = given.text("zipPassword", limit=512) or PASSWORD
+            files = [one for archive in files for one in await unzipped(acting.hive, archive, password=password)]
         given.need("dataType", limit=64)
         catalogue = await prepared(acting, types=artifacts.type_names([fields.values]))
         drafts = await artifacts.drafts_of(acting, fields.values, catalogue, files=files)

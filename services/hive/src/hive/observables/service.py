@@ -26,7 +26,8 @@ COLUMNS = (
     " file_name, content_type"
 )
 
-# A value that the parent has already is left out, silently here: the edge decides what to answer.
+# A value that the parent has already is left out, silently here: the edge decides what to answer. Nothing is read back: in a
+# received case the rows are seen once they are shared with who made them (SPREAD).
 CREATE = f"""
 WITH d AS (SELECT e.value AS v, e.ordinality AS i FROM jsonb_array_elements(CAST(:rows AS jsonb)) WITH ORDINALITY e),
 x AS MATERIALIZED (
@@ -35,16 +36,8 @@ o AS (
   INSERT INTO observables (id, org_id, alert_id, case_id, {COLUMNS}, sha256, attachment_id, created_at, created_by)
   SELECT oid, :org, CAST(:alert AS bigint), CAST(:case AS bigint), {COLUMNS}, decode(sha256, 'hex'),
     CASE WHEN sha256 IS NOT NULL THEN nextval('entity_id') END, :now, :login FROM x ORDER BY i
-  ON CONFLICT DO NOTHING RETURNING id),
-t AS (
-  INSERT INTO observable_tags (org_id, tag, created_at, observable_id)
-  SELECT :org, tag, :now, x.oid FROM x JOIN o ON o.id = x.oid, unnest(x.tags) AS tag
-  WHERE :org = (SELECT waggle_org())),
-v AS (
-  INSERT INTO observable_values (org_id, value_key, data)
-  SELECT DISTINCT ON (value_key) :org, value_key, data FROM x WHERE data IS NOT NULL AND :org = (SELECT waggle_org())
-  ORDER BY value_key ON CONFLICT DO NOTHING)
-SELECT x.i, o.id FROM x JOIN o ON o.id = x.oid ORDER BY x.i"""
+  ON CONFLICT DO NOTHING)
+SELECT i, oid FROM x ORDER BY i"""
 
 # The alert's observables in the case: what the case has already gains the tags.
 COPY = """
@@ -59,10 +52,9 @@ ON CONFLICT (org_id, value_key, parent_id, data_type) DO UPDATE SET
   updated_at = :now, updated_by = :login, version = observables.version + 1
 RETURNING id, (xmax = 0) AS created"""
 
-RETAG = """
-INSERT INTO observable_tags (org_id, tag, created_at, observable_id)
-SELECT o.org_id, tag, o.created_at, o.id FROM observables o, unnest(o.tags) AS tag
-WHERE o.id = ANY(:ids) AND o.org_id = (SELECT waggle_org())"""
+# To whoever receives them by rule; and the rows by which every viewer's lists find them. Both are functions of the database.
+SPREAD = text("SELECT spread_observables(CAST(:ids AS bigint[]))")
+INDEX = text("SELECT index_observables(CAST(:ids AS bigint[]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +83,10 @@ async def create(
             "login": caller.login,
         },
     )  # fmt: skip
-    ids = {r.i: r.id for r in found}
+    drawn = {r.i: r.oid for r in found}
+    await session.execute(SPREAD, {"ids": list(drawn.values())})
+    there = set(await session.scalars(select(Observable.id).where(Observable.id.in_(drawn.values()))))
+    ids = {position: one for position, one in drawn.items() if one in there}
     refused = [draft for position, draft in enumerate(kept, 1) if position not in ids]
     if not ids:
         return [], refused
@@ -123,10 +118,9 @@ async def copy_to_case(session: AsyncSession, caller: Caller, *, alert_id: int, 
 
 
 async def _retag(session: AsyncSession, ids: list[int]) -> None:
-    """Writes the tag rows of observables anew."""
+    """Writes anew the rows by which observables are found."""
     if ids:
-        await session.execute(text("DELETE FROM observable_tags WHERE observable_id = ANY(:ids)"), {"ids": ids})
-        await session.execute(text(RETAG), {"ids": ids})
+        await session.execute(INDEX, {"ids": ids})
 
 
 async def find(session: AsyncSession, reference: str, *, for_update: bool = False) -> Observable:
