@@ -25,6 +25,7 @@ import hive.identity.routes
 import hive.identity.sessions
 import hive.identity.user_routes
 import hive.misp.routes
+import hive.observables.exchange_routes
 import hive.observables.routes
 import hive.observables.similarity_routes
 import hive.observabletypes.routes
@@ -83,6 +84,7 @@ ROUTERS = [
     hive.timeline.routes.router,
     hive.observables.routes.router,
     hive.observables.similarity_routes.router,
+    hive.observables.exchange_routes.router,
     hive.attachments.routes.router,
     hive.templates.routes.router,
     hive.customfields.routes.router,
