@@ -179,7 +179,10 @@ class TestReport:
         shown = (await world.reader.get(f"/api/connector/cortex/job/{job['_id']}")).json()
         assert (shown["status"], shown["cortexJobId"]) == ("Success", "c1")
         assert shown["report"]["full"] == {"parts": ["evil", "example\ufffd"]}
-        assert shown["report"]["artifacts"] == [{"dataType": "domain", "data": "example", "tags": ["found"], "tlp": 2}]
+        (artifact,) = shown["report"]["artifacts"]
+        assert {k: v for k, v in artifact.items() if k != "_id"} == {
+            "dataType": "domain", "data": "example", "tags": ["found"], "tlp": 2,
+        }  # fmt: skip
         after = (await world.soc.get(f"/api/v1/observable/{observable['_id']}")).json()
         line = {"level": "malicious", "namespace": "Parts", "predicate": "Score", "value": "9"}
         assert after["reports"] == {"DomainParts": {"taxonomies": [line]}}

@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,3 +144,16 @@ async def _make_template(server: Server, service: str, name: str, migrations: Pa
         await admin.execute(f'ALTER DATABASE "{name}" WITH IS_TEMPLATE true')
     finally:
         await admin.close()
+
+
+async def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    """The first true value of `condition`, which may be asynchronous; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if isinstance(value, Awaitable):
+            value = await value
+        if value:
+            return value
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {condition}")

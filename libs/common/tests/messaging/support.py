@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -79,19 +79,6 @@ def source_gone(**changes: Any) -> Envelope:
 def analysis_requested(instance: str, **changes: Any) -> Envelope:
     data = {"job_id": "~1", "worker_id": "w", "data_type": "ip", "data": "192.0.2.1", "tlp": "AMBER", "pap": "AMBER"}
     return alert_raised(type="analysis.requested.v1", source="hive", target=instance, data=data, **changes)
-
-
-async def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    """The first true value of `condition`, which may be asynchronous; fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = condition()
-        if isinstance(value, Awaitable):
-            value = await value
-        if value:
-            return value
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"not within {seconds} s: {condition}")
 
 
 class Inbox:

@@ -28,6 +28,7 @@ from waggle.messaging import (
     Unroutable,
     Unsendable,
 )
+from waggle.testing import until
 
 from .support import (
     LADDER,
@@ -41,7 +42,6 @@ from .support import (
     running,
     signer,
     source_gone,
-    until,
 )
 
 

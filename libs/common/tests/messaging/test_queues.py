@@ -20,12 +20,12 @@ from waggle.messaging.keeper import QueueKeeper
 from waggle.messaging.outbox import enqueue
 from waggle.observability.queues import queue_gauges
 from waggle.queue_arguments import add_queue_arguments
-from waggle.testing import MakeDatabase
+from waggle.testing import MakeDatabase, until
 from waggle.web import create_app
 from waggle.web.access import Requirement, unguarded_routes
 from waggle.web.queues import install, queue_router
 
-from .support import Carrier, Inbox, PostgresCarrier, alert_raised, running, until
+from .support import Carrier, Inbox, PostgresCarrier, alert_raised, running
 
 NOBODY = uuid7()
 

@@ -30,9 +30,12 @@ class Acting:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
-        """The request's one transaction, in the caller's organisation; live pages and the relay are woken after it."""
+        """The request's one transaction, in the caller's organisation; live pages and the relay are woken after it.
+
+        Whatever it changed about people and their rights counts from the next request on."""
         async with self.hive.database.begin(self.caller.scope()) as session:
             yield session
+        self.hive.authenticator.recent.forget()
         self.hive.wake()
 
     @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 import hive.alerts.routes
+import hive.analysis.action_routes
 import hive.analysis.routes
 import hive.attachments.routes
 import hive.cases.routes
@@ -17,18 +18,23 @@ import hive.classic.routes
 import hive.customfields.routes
 import hive.identity.routes
 import hive.identity.sessions
+import hive.identity.user_routes
 import hive.misp.routes
 import hive.observables.routes
+import hive.observables.similarity_routes
+import hive.observabletypes.routes
 import hive.queues
 import hive.search.routes
 import hive.status
+import hive.statuses.routes
 import hive.stream.routes
+import hive.tags.routes
 import hive.tasks.routes
 import hive.templates.routes
 from hive.identity.authentication import SESSION_COOKIE
 from hive.platform import build
 from hive.settings import Settings
-from hive.stream.service import Wakes
+from hive.stream.service import Streams
 from hive.version import VERSION
 from hive.web_bodies import described_models
 from hive.work import watching, working
@@ -43,16 +49,22 @@ SECURITY = {
 ROUTERS = [
     hive.status.router,
     hive.identity.sessions.router,
+    hive.identity.user_routes.router,
     hive.identity.routes.router,
     hive.search.routes.router,
     hive.alerts.routes.router,
     hive.cases.routes.router,
     hive.tasks.routes.router,
+    hive.observabletypes.routes.router,
+    *hive.statuses.routes.routers,
+    hive.tags.routes.router,
     hive.observables.routes.router,
+    hive.observables.similarity_routes.router,
     hive.attachments.routes.router,
     hive.templates.routes.router,
     hive.customfields.routes.router,
     *hive.analysis.routes.routers,
+    *hive.analysis.action_routes.routers,
     *hive.misp.routes.routers,
     hive.stream.routes.router,
     hive.claims.router,
@@ -65,6 +77,7 @@ def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> Fast
     """The application. With `bus` the work beside the API runs on its loop, too, unless it `works` not: then another process
     does (`hive work`), and this one only shows the queues."""
     platform = build(settings)
+    streams = Streams(platform)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -72,6 +85,7 @@ def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> Fast
             running.push_async_callback(platform.database.close)
             platform.listener.start()
             running.push_async_callback(platform.listener.stop)
+            running.push_async_callback(streams.stop)
             if bus is not None:
                 await running.enter_async_context(working(platform, bus) if works else watching(bus))
             yield
@@ -82,7 +96,7 @@ def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> Fast
         max_json=settings.max_json, max_attachment=settings.max_attachment, pages=settings.pages, metrics_token=token,
     )  # fmt: skip
     app.state.hive = platform
-    app.state.wakes = Wakes(platform)
+    app.state.streams = streams
     queues.install(app, hive.queues.keeper(platform, bus))
     for router in ROUTERS:
         app.include_router(router)

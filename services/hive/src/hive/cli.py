@@ -77,6 +77,7 @@ def _as_owner(given: Settings) -> Hive:
 def seed(arguments: argparse.Namespace) -> None:
     from hive.seed import read
     from hive.seed import seed as plant
+    from hive.tags.shipped import load
 
     if arguments.migrate:
         migrate(arguments)
@@ -87,6 +88,8 @@ def seed(arguments: argparse.Namespace) -> None:
         platform = _as_owner(settings())
         async with platform.database.system() as session:
             await plant(session, wanted, passwords=platform.passwords, secrets=platform.secrets)
+            if wanted.taxonomies:
+                await load(session)
         await platform.database.close()
 
     asyncio.run(run())

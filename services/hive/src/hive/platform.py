@@ -42,16 +42,16 @@ def build(settings: Settings) -> Hive:
     app_url = settings.database_app_url.get_secret_value()
     system_url = settings.database_system_url.get_secret_value()
     database = Database(app_url, system_url, application_name="hive", pool_size=settings.database_pool)
-    passwords = Passwords()
+    passwords, listener = Passwords(), Listener(app_url)
     return Hive(
         settings=settings,
         database=database,
         blobs=open_store(settings.blobs),
         passwords=passwords,
-        authenticator=Authenticator(database, passwords, session_hours=settings.session_hours),
+        authenticator=Authenticator(database, passwords, listener, session_hours=settings.session_hours),
         secrets=SecretBox([key.get_secret_value() for key in settings.secret_keys]),
         outbound=OutboundGuard(settings.outbound_allow),
         catalogues=Catalogues(database),
         notifier=Notifier(database),
-        listener=Listener(app_url),
+        listener=listener,
     )

@@ -59,6 +59,7 @@ class Seed(_Part):
     org_admin: OrganisationAdmin | None = None
     cortex_servers: list[CortexServerSeed] = []
     templates: bool = True
+    taxonomies: bool = True
 
 
 def task(title: str, group: str, description: str, order: int) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -16,6 +16,30 @@ def _listed(value: Any) -> Any:
 
 
 MEBIBYTE = 1 << 20
+
+
+class WebhookAuth(BaseModel):
+    """`username` and `password` for `basic`; `key` for `bearer` and `key` (sent as they are called)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["none", "basic", "bearer", "key"] = "none"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    key: SecretStr = SecretStr("")
+
+
+class Webhook(BaseModel):
+    """Where changes are told; organisations choose it by name in their notifications (contracts hive-v0 §5.9)."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    url: str
+    auth: WebhookAuth = WebhookAuth()
+    everything: bool = Field(False, description="every change of every included organisation, whatever they chose (TheHive 3)")
+    included: list[str] = Field(["*"], alias="includedTheHiveOrganisations")
+    excluded: list[str] = Field(default_factory=list, alias="excludedTheHiveOrganisations")
 
 
 class Settings(BaseSettings):
@@ -55,6 +79,24 @@ class Settings(BaseSettings):
     pages: Path | None = Field(None, description="folder of the built web pages")
     metrics_token: SecretStr | None = Field(None, description="who else than loopback may read /metrics")
     key_reading: bool = Field(True, description="whether keys made by the classic key/renew routes can be read back")
+
+    v0_observable_reply: Literal["array", "object-if-single"] = Field(
+        "array", description="classic API: answer to one observable created in a case; organisations and users may choose"
+    )
+    unknown_data_type: Literal["create", "other", "reject"] = Field(
+        "create", description="classic API: an observable of a type that does not exist makes it, becomes `other`, or is refused"
+    )
+    undefined_custom_field: Literal["create", "ignore", "reject"] = Field(
+        "create", description="classic API: a value of a custom field that does not exist defines it, is dropped, or is refused"
+    )
+    v0_strict4: bool = Field(False, description="classic API: the exact codes of TheHive 4 where this one follows TheHive 3")
+    template_by_alert_type: bool = Field(
+        False, description="classic API: an alert without a template becomes a case by the template named like its type"
+    )
+    attachment_password: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+        "malware", description="password of the zips in which suspicious files are downloaded"
+    )
+    webhooks: list[Webhook] = Field(default_factory=list, description="targets of notifications, as JSON: [{name, url, auth}]")
 
     @property
     def secure_cookies(self) -> bool:

@@ -27,6 +27,7 @@ from waggle.errors import WaggleError
 from waggle.messaging import command
 from waggle.observability import configure_logs
 from waggle.queue_arguments import add_queue_arguments
+from waggle.waiting import wait_at_most
 
 PACKAGED = Path(__file__).resolve().parent / "migrations"
 MIGRATIONS = PACKAGED if PACKAGED.exists() else Path(__file__).resolve().parents[2] / "migrations"
@@ -159,6 +160,5 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(settings, bus=configured_bus()) as runtime:
         while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 5)
+            await wait_at_most(stop, 5)
             await runtime.check_work()  # a task that never ends has ended: better die and be started again

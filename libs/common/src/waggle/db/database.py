@@ -5,13 +5,15 @@ Two logins use it: `<service>_app` is subject to row-level security and sees onl
 
 How the scope reaches PostgreSQL: as transaction-local settings, never as settings of the session, so that a pooled
 connection cannot carry one caller's organisation into another's request. `Database.begin` sets them first thing in the
-transaction. A one-statement path sets them inside the statement itself, see `context_sql`.
+transaction. A one-statement path sets them inside the statement itself, see `context_sql`; it goes past SQLAlchemy, over
+connections that plan such a fixed statement once and not each time anew.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +28,10 @@ SET_SCOPE = text(
     " set_config('waggle.request', :request, true)"
 )
 
-LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
+LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError)
 """What the driver raises when its server goes; InternalClientError is its own confusion in that moment."""
+CONNECT_SECONDS = 5
+ACQUIRE_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +64,62 @@ def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+async def _leave(connection: asyncpg.Connection) -> None:
+    """What a connection goes back with: the default's extra round trip only where a transaction was left open."""
+    if connection.is_in_transaction():
+        await connection.reset()
+
+
+async def _decode_json(connection: asyncpg.Connection) -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(kind, schema="pg_catalog", encoder=str, decoder=orjson.loads, format="text")
+
+
+class _Statements:
+    """A pool of driver connections of one login, made on first use."""
+
+    def __init__(self, url: str, size: int, settings: dict[str, str]) -> None:
+        self._url, self._size, self._settings = url, size, settings
+        self._pool: asyncpg.Pool | None = None
+        self._making = asyncio.Lock()
+
+    async def pool(self) -> asyncpg.Pool:
+        if self._pool is None:
+            async with self._making:
+                if self._pool is None:
+                    self._pool = await asyncpg.create_pool(
+                        self._url, min_size=0, max_size=self._size, timeout=CONNECT_SECONDS, reset=_leave, init=_decode_json,
+                        server_settings={**self._settings, "plan_cache_mode": "force_generic_plan"},
+                    )  # fmt: skip
+        return self._pool
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+
+
 class Database:
     """Engines of one service's two logins. `app_url` and `system_url` are `postgresql://` DSNs."""
 
     def __init__(self, app_url: str, system_url: str, *, application_name: str, pool_size: int = 10) -> None:
-        self._application_name = application_name
+        self._settings = {"application_name": application_name, "jit": "off"}
         self.app_url = app_url
         self.system_url = system_url
+        for_system = max(2, pool_size // 3)
         self._app = self._engine(app_url, pool_size)
-        self._system = self._engine(system_url, max(2, pool_size // 3))
+        self._system = self._engine(system_url, for_system)
+        self._app_statements = _Statements(app_url, pool_size, self._settings)
+        self._system_statements = _Statements(system_url, for_system, self._settings)
 
     def _engine(self, url: str, pool_size: int) -> AsyncEngine:
         return create_async_engine(
             make_url(url).set(drivername="postgresql+asyncpg"),
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_timeout=10,
+            pool_timeout=ACQUIRE_SECONDS,
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
-            connect_args={
-                "timeout": 5,
-                "server_settings": {"application_name": self._application_name, "jit": "off"},
-            },
+            connect_args={"timeout": CONNECT_SECONDS, "server_settings": self._settings},
         )
 
     @asynccontextmanager
@@ -101,13 +139,13 @@ class Database:
     @asynccontextmanager
     async def raw(self, *, system: bool = False) -> AsyncIterator[asyncpg.Connection]:
         """A pooled driver connection in autocommit, for paths that are one statement. It carries no scope: see `context_sql`."""
-        engine = self._system if system else self._app
-        async with engine.connect() as connection:
-            fairy = await connection.get_raw_connection()
+        pool = await (self._system_statements if system else self._app_statements).pool()
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             try:
-                yield fairy.driver_connection
-            except LOST:  # the pool sees nothing of what happens past it, and would hand out a dead connection again
-                await connection.invalidate()
+                yield connection
+            except LOST:
+                with suppress(asyncpg.InterfaceError):  # the pool has let go of it already
+                    connection.terminate()
                 raise
 
     async def fetch(self, sql: str, *args: Any, system: bool = False) -> list[asyncpg.Record]:
@@ -122,3 +160,5 @@ class Database:
     async def close(self) -> None:
         await self._app.dispose()
         await self._system.dispose()
+        await self._app_statements.close()
+        await self._system_statements.close()

@@ -50,6 +50,12 @@ class Listener:
         self._url = url
         self._callbacks: dict[str, list[Callable[[], None]]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._listening = False
+
+    @property
+    def listening(self) -> bool:
+        """Whether a wake-up would be heard now."""
+        return self._listening
 
     def on(self, channel: str, callback: Callable[[], None]) -> None:
         """To be called before `start`."""
@@ -79,10 +85,12 @@ class Listener:
                     await connection.add_listener(channel, self._heard)
                 for channel in self._callbacks:  # whatever was missed while away
                     self._heard(connection, 0, channel, "")
+                self._listening = True
                 await gone.wait()
             except (OSError, asyncpg.PostgresError, TimeoutError) as error:
                 log.warning("listen_interrupted", error=str(error))
             finally:
+                self._listening = False
                 if connection is not None and not connection.is_closed():
                     connection.terminate()
             await asyncio.sleep(1)

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from waggle.contracts.envelope import Envelope
+from waggle.db.database import LOST
 from waggle.messaging import inbox
 from waggle.messaging.bus import Bus, BusUnavailable, Unroutable, Unsendable
 from waggle.messaging.policy import encode
@@ -100,7 +101,7 @@ class Relay:
             try:
                 async with self._db.raw(system=True) as connection:
                     await self._serve(connection)
-            except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+            except LOST as error:
                 log.warning("relay lost its database", reason=str(error) or type(error).__name__)
             except Exception as error:
                 # Whatever it was, messages must go on leaving.
@@ -127,11 +128,13 @@ class Relay:
                 if sent < BATCH:
                     await self._sweep(connection)
                     await wait_at_most(self._wake, POLL_SECONDS)
-        finally:
+        except LOST:
+            raise  # the lock went with the connection
+        except BaseException:
             # A pooled connection goes back without the lock and without the listener.
-            if not connection.is_closed():
-                await connection.remove_listener(self._channel, self._notified)
-                await connection.execute("SELECT pg_advisory_unlock($1)", _lock_key(self._channel))
+            await connection.remove_listener(self._channel, self._notified)
+            await connection.execute("SELECT pg_advisory_unlock($1)", _lock_key(self._channel))
+            raise
 
     async def _batch(self, connection: asyncpg.Connection) -> int:
         """Sends up to BATCH rows; returns how many left."""

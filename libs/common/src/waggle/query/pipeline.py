@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from waggle.errors import BadRequest
@@ -27,13 +27,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A source (`listAlert`) or a step to related objects (`observables`), and what narrows and orders the objects there."""
+    """A source (`listAlert`) or a step to related objects (`observables`), and what narrows and orders the objects there.
+
+    `paging`: what the page step said beside its bounds.
+    """
 
     name: str
     given: dict[str, Any]
     query: Node = EVERYTHING
     sort: tuple[SortKey, ...] = ()
     page: Page | None = None
+    paging: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,11 @@ def _narrowed(hop: Hop, name: str, given: dict[str, Any], dialect: Dialect, now:
             raise BadRequest("a filter comes before the page")
         more = parse_filter(given, dialect, now=now)
         query = more if isinstance(hop.query, Everything) else And((hop.query, more))
-        return Hop(hop.name, hop.given, query, hop.sort, hop.page)
+        return replace(hop, query=query)
     if name == "sort":
-        return Hop(hop.name, hop.given, hop.query, parse_sort(given.get("_fields")), hop.page)
+        return replace(hop, sort=parse_sort(given.get("_fields")))
     if name == "page":
-        return Hop(hop.name, hop.given, hop.query, hop.sort, _page(given))
+        return replace(hop, page=_page(given), paging=given)
     return hop
 
 

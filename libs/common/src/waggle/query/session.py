@@ -61,15 +61,16 @@ def page_select(model: Any, search: Search) -> Select[Any]:
 
 async def find_page(session: AsyncSession, model: Any, search: Search) -> list[Any]:
     """The page's objects. Raises BadRequest, and SearchError where the database's time limit was not enough."""
-    return list((await _run(session, page_select(model, search))).scalars())
+    return list((await run_limited(session, page_select(model, search))).scalars())
 
 
 async def count_all(session: AsyncSession, search: Search) -> int:
     """How many match, before the page is cut. Raises as `find_page` does."""
-    return int((await _run(session, clause(count_sql(search)))).scalar_one())
+    return int((await run_limited(session, clause(count_sql(search)))).scalar_one())
 
 
-async def _run(session: AsyncSession, statement: Executable) -> Any:
+async def run_limited(session: AsyncSession, statement: Executable) -> Any:
+    """Executes a statement. Raises SearchError where the database's time limit was not enough."""
     try:
         return await session.execute(statement)
     except DBAPIError as error:

@@ -1,4 +1,7 @@
-"""Server-sent events: an async iterator of events as one long answer that proxies do not buffer."""
+"""Server-sent events: an async iterator of events as one long answer that proxies do not buffer.
+
+Events that many streams get may come encoded already (`ServerEvent.encode`, one or several joined).
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,10 @@ class ServerEvent:
         return head.encode() + b"data: " + orjson.dumps(self.data) + b"\n\n"
 
 
-async def _with_keep_alive(events: AsyncIterator[ServerEvent]) -> AsyncIterator[bytes]:
+async def _with_keep_alive(events: AsyncIterator[ServerEvent] | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """A comment line whenever nothing happened for a while, so that dead connections are noticed."""
     yield b": connected\n\n"
-    pending: asyncio.Future[ServerEvent] | None = None
+    pending: asyncio.Future[ServerEvent | bytes] | None = None
     try:
         while True:
             pending = pending or asyncio.ensure_future(anext(events))
@@ -42,12 +45,12 @@ async def _with_keep_alive(events: AsyncIterator[ServerEvent]) -> AsyncIterator[
             except StopAsyncIteration:
                 return
             pending = None
-            yield event.encode()
+            yield event if isinstance(event, bytes) else event.encode()
     finally:
         if pending is not None:
             pending.cancel()
 
 
-def event_stream(events: AsyncIterator[ServerEvent]) -> StreamingResponse:
+def event_stream(events: AsyncIterator[ServerEvent] | AsyncIterator[bytes]) -> StreamingResponse:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(_with_keep_alive(events), media_type="text/event-stream", headers=headers)

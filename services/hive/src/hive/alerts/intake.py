@@ -129,7 +129,7 @@ SELECT m.i, to_jsonb(a.*) AS alert FROM m JOIN a ON a.id = m.id ORDER BY m.i
 """
 
 
-def _record(draft: AlertDraft, login: str, now: int) -> dict[str, Any]:
+def record(draft: AlertDraft, login: str, now: int) -> dict[str, Any]:
     observables = without_repeats(draft.observables)
     closed = draft.stage == "Closed"
     return {
@@ -156,7 +156,7 @@ async def take_in(
     now = now_ms()
     first = {draft.triple: i for i, draft in reversed(list(enumerate(drafts)))}
     kept = [i for i, draft in enumerate(drafts) if first[draft.triple] == i]
-    batch = orjson.dumps([_record(drafts[i], caller.login, now) for i in kept]).decode()
+    batch = orjson.dumps([record(drafts[i], caller.login, now) for i in kept]).decode()
     scope = caller.scope()
     arguments = (
         *scope.parameters(), batch, caller.org_id, now, caller.login, scope.request_id or "", caller.organisation,

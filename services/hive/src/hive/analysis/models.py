@@ -1,11 +1,11 @@
-"""Tables of Cortex servers, their workers, and jobs."""
+"""Tables of Cortex servers, their workers, and what was asked of them: jobs of analyzers and actions of responders."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, FetchedValue, Integer, LargeBinary
+from sqlalchemy import JSON, BigInteger, DateTime, FetchedValue, Integer, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hive.tables import Base, Entity
@@ -38,12 +38,15 @@ class Worker(Base):
     max_pap: Mapped[str | None]
 
 
-class Job(Entity, Base):
-    """One analysis of one observable. An ended job never changes."""
+class Run(Entity):
+    """One run of a worker. An ended run never changes.
 
-    __tablename__ = "jobs"
+    `org_id` is the organisation of the object, `asking_org_id` the one it was asked for (a receiver of the case, perhaps).
+    `next_poll_at`, `attempts` and `failures` (in a row) belong to the polling of remote servers.
+    """
+
     org_id: Mapped[int]
-    observable_id: Mapped[int]
+    asking_org_id: Mapped[int]
     case_id: Mapped[int | None]
     alert_id: Mapped[int | None]
     server: Mapped[str]
@@ -58,9 +61,30 @@ class Job(Entity, Base):
     error: Mapped[str | None]
     operations: Mapped[list[Any]]
     attempts: Mapped[int] = mapped_column(Integer, default=0)
-    next_poll_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    next_poll_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     report: Mapped[dict[str, Any] | None] = mapped_column(JSON, deferred=True)
     report_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class Job(Run, Base):
+    """One analysis of one observable."""
+
+    __tablename__ = "jobs"
+    observable_id: Mapped[int]
+
+
+class Action(Run, Base):
+    """One responder's work on an object; the ids of the object and of what it hangs on are set."""
+
+    __tablename__ = "actions"
+    object_kind: Mapped[str]
+    object_id: Mapped[int]
+    task_id: Mapped[int | None]
+    log_id: Mapped[int | None]
+    observable_id: Mapped[int | None]
+    tlp: Mapped[str]
+    pap: Mapped[str]
 
 
 class JobArtifact(Base):
@@ -79,3 +103,4 @@ class JobArtifact(Base):
     tlp: Mapped[str]
     tags: Mapped[list[str]]
     message: Mapped[str | None]
+    imported_id: Mapped[int | None]

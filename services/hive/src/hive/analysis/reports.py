@@ -8,8 +8,8 @@ import orjson
 from sqlalchemy import inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hive.analysis.models import Job
-from hive.analysis.service import INLINE_REPORT
+from hive.analysis.models import Run
+from hive.analysis.outcomes import INLINE_REPORT
 from hive.attachments.files import remember
 from hive.platform import Hive
 from waggle.blobs import BlobMissing
@@ -36,8 +36,8 @@ async def kept(hive: Hive, report: Any) -> tuple[Any, bytes | None]:
     return None, bytes.fromhex(blob.sha256)
 
 
-async def full_report(hive: Hive, session: AsyncSession, job: Job) -> Any:
-    """The body of a job's report, from wherever it is; None when there is none."""
+async def full_report(hive: Hive, session: AsyncSession, job: Run) -> Any:
+    """The body of a run's report, from wherever it is; None when there is none."""
     if job.report_sha256 is None:
         if "report" in inspect(job).unloaded:
             await session.refresh(job, ["report"])

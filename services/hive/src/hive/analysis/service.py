@@ -1,94 +1,48 @@
-"""Asking for analyses, and what their end means for the observable."""
+"""Asking for runs, and what their end means: verdicts on the observable, found artifacts, the operations a report asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import any_, delete, func, literal, or_, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hive.analysis.backends import AnalysisBackend
-from hive.analysis.models import CortexServer, Job, JobArtifact, Worker
-from hive.attachments.files import StoredFile
+from hive.analysis import artifacts, operations
+from hive.analysis.backends import Backends
+from hive.analysis.models import Action, Job, Run
+from hive.analysis.outcomes import ENDED, Outcome
+from hive.analysis.subjects import of_observable
+from hive.analysis.workers import Choice, choose, definition_of, refusal
 from hive.audit.service import Root, record
+from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
 from hive.observables.models import Observable
 from hive.observables.service import root_of
 from hive.tables import number_of, text_id, touch
-from waggle.contracts.vocabulary import Pap, Tlp, pap_word, stricter_pap, stricter_tlp, tlp_word
 from waggle.errors import NotFound
 from waggle.ids import now_ms
 
-ENDED = frozenset({"Success", "Failure", "Deleted"})
-INLINE_REPORT = 256 * 1024
-Backends = Mapping[str, AnalysisBackend]
+
+def asked(
+    caller: Caller, choice: Choice, *, worker_id: str, server_name: str | None, parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """The columns that every new run has."""
+    now = now_ms()
+    worker = choice.worker
+    return {
+        "asking_org_id": caller.org_id, "server": choice.server.name if choice.server else server_name or "",
+        "worker_id": worker.worker_id if worker else worker_id, "worker_name": worker.name if worker else worker_id,
+        "definition": definition_of(worker) if worker else worker_id, "status": "Waiting", "parameters": parameters,
+        "operations": [], "start_date": now, "created_at": now, "created_by": caller.login,
+    }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Available:
-    """A worker together with the servers that have it and that the organisation may use."""
-
-    worker: Worker
-    servers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FoundArtifact:
-    """What a report found: a text or a stored file."""
-
-    data_type: str
-    data: str | None = None
-    file: StoredFile | None = None
-    tlp: str | None = None
-    tags: Sequence[str] = ()
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The end of a job. `report_sha256`: the stored content of a report too long for the row."""
-
-    status: str
-    error: str | None = None
-    verdicts: Sequence[Mapping[str, str]] = ()
-    report: Any = None
-    report_sha256: bytes | None = None
-    artifacts: Sequence[FoundArtifact] = ()
-    operations: Sequence[Mapping[str, Any]] = field(default_factory=list)
-    cortex_job_id: str | None = None
-
-
-def _usable(organisation: str) -> Any:
-    return or_(func.cardinality(CortexServer.organisations) == 0, literal(organisation) == any_(CortexServer.organisations))
-
-
-async def workers(
-    session: AsyncSession,
-    organisation: str,
-    *,
-    kind: str = "analyzer",
-    data_type: str | None = None,
-    worker_id: str | None = None,
-) -> list[Available]:
-    """The workers that the organisation may use, by name."""
-    statement = (
-        select(Worker, CortexServer.name)
-        .join(CortexServer, CortexServer.id == Worker.server_id)
-        .where(Worker.kind == "analyzer", _usable(organisation))
-        .order_by(Worker.name, CortexServer.id)
-    )
-    if data_type is not None:
-        statement = statement.where(literal(data_type) == any_(Worker.data_types))
-    if worker_id is not None:
-        statement = statement.where(or_(Worker.worker_id == worker_id, Worker.name == worker_id))
-    found: dict[str, Available] = {}
-    for worker, server in await session.execute(statement):
-        known = found.get(worker.worker_id)
-        found[worker.worker_id] = Available(known.worker if known else worker, (*(known.servers if known else ()), server))
-    return list(found.values())
+def refuse(run: Run, reason: str | None) -> None:
+    """A run that cannot start ends at once, with the reason."""
+    if reason is not None:
+        run.status, run.error, run.end_date = "Failure", reason, run.start_date
 
 
 async def request_job(
@@ -100,72 +54,25 @@ async def request_job(
     server_name: str | None,
     parameters: dict[str, Any],
     backends: Backends,
-    case_number: int | None = None,
 ) -> Job:
     """A new job. What cannot run (unknown worker or server, wrong type, marking over the limit) is a job that ends as Failure."""
-    available = await workers(session, caller.organisation, worker_id=worker_id)
-    chosen = next((one for one in available if server_name is None or server_name in one.servers), None)
-    server = await _server(session, caller, server_name or (chosen.servers[0] if chosen else None))
-    worker = chosen.worker if chosen else None
-    now = now_ms()
+    choice = await choose(session, caller.organisation, kind="analyzer", worker_id=worker_id, server_name=server_name)
+    subject = await of_observable(session, observable)
     job = Job(
         org_id=observable.org_id, observable_id=observable.id, case_id=observable.case_id, alert_id=observable.alert_id,
-        server=server.name if server else server_name or "", worker_id=worker.worker_id if worker else worker_id,
-        worker_name=worker.name if worker else worker_id, status="Waiting", parameters=parameters, operations=[],
-        definition=_definition(worker) if worker else worker_id,
-        start_date=now, created_at=now, created_by=caller.login,
+        **asked(caller, choice, worker_id=worker_id, server_name=server_name, parameters=parameters),
     )  # fmt: skip
-    refusal = _refusal(observable, worker, server, worker_id, server_name)
-    if refusal is not None:
-        job.status, job.error, job.end_date = "Failure", refusal, now
+    refuse(job, refusal(choice, subject, worker_id=worker_id, server_name=server_name))
     session.add(job)
     await session.flush()
     details = {"analyzerName": job.worker_name, "status": job.status, "observableId": text_id(observable.id)}
-    if refusal is not None:
-        details["errorMessage"] = refusal
+    if job.error is not None:
+        details["errorMessage"] = job.error
     await record(session, caller, action="create", kind="job", object_id=job.id, root=root_of(observable), details=details)
-    if refusal is None:
-        assert server is not None
-        message = str(case_number) if case_number is not None else ""
-        await backends[server.kind].submit(session, caller, job, observable, message=message)
+    if job.status == "Waiting" and choice.server is not None:
+        await backends[choice.server.kind].submit(session, caller, job, subject)
     await session.refresh(job)
     return job
-
-
-def _definition(worker: Worker) -> str:
-    """The flavor's id, `Name_1_0`; workers are usually named after it."""
-    version = f"_{worker.version}".replace(".", "_")
-    return worker.name if worker.name.endswith(version) else f"{worker.name}{version}"
-
-
-async def _server(session: AsyncSession, caller: Caller, name: str | None) -> CortexServer | None:
-    return await session.scalar(select(CortexServer).where(CortexServer.name == name, _usable(caller.organisation)))
-
-
-def _refusal(
-    observable: Observable, worker: Worker | None, server: CortexServer | None, worker_id: str, server_name: str | None
-) -> str | None:
-    """Why the job cannot run, in words for the analyst; None when it can."""
-    if server is None and server_name is not None:
-        return f"Cortex server {server_name} is not configured"
-    if worker is None or server is None:
-        return f"no Cortex server has the analyzer {worker_id}"
-    if observable.data_type not in worker.data_types:
-        return f"{worker.name} does not take observables of type {observable.data_type}"
-    tlp, pap = tlp_word(observable.tlp), pap_word(observable.pap)
-    if worker.max_tlp is not None and stricter_tlp(tlp, _tlp(worker.max_tlp)):
-        return f"TLP is higher than allowed: the observable is TLP:{tlp}, {worker.name} takes up to TLP:{worker.max_tlp}"
-    if worker.max_pap is not None and stricter_pap(pap, _pap(worker.max_pap)):
-        return f"PAP is higher than allowed: the observable is PAP:{pap}, {worker.name} takes up to PAP:{worker.max_pap}"
-    return None
-
-
-def _tlp(word: str) -> Tlp:
-    return tlp_word(word)
-
-
-def _pap(word: str) -> Pap:
-    return pap_word(word)
 
 
 async def find_job(session: AsyncSession, reference: str, *, for_update: bool = False) -> Job:
@@ -179,51 +86,65 @@ async def find_job(session: AsyncSession, reference: str, *, for_update: bool = 
     return found
 
 
-async def started(session: AsyncSession, caller: Caller, job: Job, *, cortex_job_id: str, attempt: int) -> None:
-    """A worker began (again). An ended job stays as it is, and an older attempt does not overwrite a newer one."""
-    if job.status in ENDED or attempt < job.attempts:
+async def find_run(session: AsyncSession, reference: str) -> Job | Action:
+    """The job or the action of an id, locked. Raises NotFound."""
+    number = number_of(reference)
+    job = await session.scalar(
+        select(Job).where(Job.id == number).with_for_update(of=Job).execution_options(populate_existing=True)
+    )
+    if job is not None:
+        return job
+    action = await session.scalar(
+        select(Action).where(Action.id == number).with_for_update(of=Action).execution_options(populate_existing=True)
+    )
+    if action is not None:
+        return action
+    raise NotFound(f"there is no job or action {reference[:64]}")
+
+
+async def started(session: AsyncSession, caller: Caller, run: Run, *, cortex_job_id: str, attempt: int) -> None:
+    """A worker began (again). An ended run stays as it is, and an older attempt does not overwrite a newer one."""
+    if run.status in ENDED or attempt < run.attempts:
         return
-    job.status, job.cortex_job_id, job.attempts = "InProgress", cortex_job_id, attempt
-    await _note(session, caller, job, {"status": job.status, "attempt": attempt})
+    run.status, run.cortex_job_id, run.attempts = "InProgress", cortex_job_id, attempt
+    await _note(session, caller, run, {"status": run.status, "attempt": attempt})
 
 
-async def complete(session: AsyncSession, caller: Caller, job: Job, outcome: Outcome) -> bool:
-    """Stores the end of a job that is locked by this transaction; False (and nothing written) if it had ended before."""
-    if job.status in ENDED:
+async def complete(session: AsyncSession, caller: Caller, run: Run, outcome: Outcome, catalogue: Catalogue) -> bool:
+    """Stores the end of a run that is locked by this transaction; False (and nothing written) if it had ended before."""
+    if run.status in ENDED:
         return False
-    job.status, job.error, job.end_date = outcome.status, outcome.error, now_ms()
-    job.cortex_job_id = outcome.cortex_job_id or job.cortex_job_id
-    job.next_poll_at = None
-    job.operations = [dict(one) for one in outcome.operations]
-    job.report, job.report_sha256 = outcome.report, outcome.report_sha256
-    for one in outcome.artifacts:
-        file = one.file
-        session.add(
-            JobArtifact(
-                org_id=job.org_id, job_id=job.id, data_type=one.data_type, data=one.data, tags=list(one.tags),
-                message=one.message, tlp=one.tlp or "AMBER", sha256=file.sha256 if file else None,
-                file_name=file.name if file else None, content_type=file.content_type if file else None,
-                size=file.size if file else None,
-            )
-        )  # fmt: skip
-        await session.flush()
-    if outcome.status == "Success":
-        await _publish_verdicts(session, caller, job, outcome.verdicts)
-    details: dict[str, Any] = {"status": job.status, "analyzerName": job.worker_name}
-    if job.error:
-        details["errorMessage"] = job.error
-    await _note(session, caller, job, details)
+    run.status, run.error, run.end_date = outcome.status, outcome.error, now_ms()
+    run.cortex_job_id = outcome.cortex_job_id or run.cortex_job_id
+    run.next_poll_at = None
+    run.report, run.report_sha256 = outcome.report, outcome.report_sha256
+    await session.flush()
+    if isinstance(run, Job):
+        await artifacts.keep(session, run, outcome.artifacts)
+        if outcome.status == "Success":
+            await _publish_verdicts(session, caller, run, outcome.verdicts)
+            await artifacts.import_wished(session, caller, run, catalogue)
+    run.operations = await operations.apply(session, caller, run, outcome.operations, catalogue)
+    details: dict[str, Any] = {"status": run.status}
+    if run.error:
+        details["errorMessage"] = run.error
+    if run.operations:
+        details["operations"] = [{k: one[k] for k in ("type", "status") if k in one} for one in run.operations]
+    await _note(session, caller, run, details)
     return True
 
 
-async def _note(session: AsyncSession, caller: Caller, job: Job, details: dict[str, Any]) -> None:
-    touch(job, caller.login)
+async def _note(session: AsyncSession, caller: Caller, run: Run, details: dict[str, Any]) -> None:
+    touch(run, caller.login)
     await session.flush()
-    root = Root("case", job.case_id) if job.case_id is not None else Root("alert", job.alert_id or 0)
-    await record(
-        session, caller, action="update", kind="job", object_id=job.id, root=root,
-        details={**details, "observableId": text_id(job.observable_id)},
-    )  # fmt: skip
+    root = Root("case", run.case_id) if run.case_id is not None else Root("alert", run.alert_id or 0)
+    if isinstance(run, Action):
+        about = {"responderName": run.worker_name, "objectType": run.object_kind, "objectId": text_id(run.object_id)}
+    else:
+        assert isinstance(run, Job)
+        about = {"analyzerName": run.worker_name, "observableId": text_id(run.observable_id)}
+    kind = "action" if isinstance(run, Action) else "job"
+    await record(session, caller, action="update", kind=kind, object_id=run.id, root=root, details={**details, **about})
 
 
 async def _publish_verdicts(session: AsyncSession, caller: Caller, job: Job, lines: Sequence[Mapping[str, str]]) -> None:
@@ -254,16 +175,3 @@ async def _publish_verdicts(session: AsyncSession, caller: Caller, job: Job, lin
         session, caller, action="update", kind="observable", object_id=observable.id, root=root_of(observable), base=False,
         details={"reports": {job.worker_name: {"taxonomies": shown}}},
     )  # fmt: skip
-
-
-async def artifacts_of(session: AsyncSession, job: Job) -> list[JobArtifact]:
-    return list(await session.scalars(select(JobArtifact).where(JobArtifact.job_id == job.id).order_by(JobArtifact.id)))
-
-
-async def replace_catalogue(session: AsyncSession, server: CortexServer, listed: Sequence[Worker]) -> None:
-    """A server's whole list of workers, in place of what was known of it."""
-    await session.execute(delete(Worker).where(Worker.server_id == server.id))
-    for one in {worker.worker_id: worker for worker in listed}.values():
-        one.server_id = server.id
-        session.add(one)
-    await session.flush()

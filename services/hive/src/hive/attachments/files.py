@@ -6,7 +6,7 @@ import mimetypes
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from starlette.datastructures import UploadFile
 
@@ -56,7 +56,7 @@ async def remember(database: Database, blob: Blob) -> None:
 
 
 async def store(
-    blobs: BlobStore, database: Database, content: AsyncIterator[bytes] | bytes, *, name: str, content_type: str | None
+    blobs: BlobStore, database: Database, content: AsyncIterator[bytes] | Path | bytes, *, name: str, content_type: str | None
 ) -> StoredFile:
     blob = await blobs.put(content)
     await remember(database, blob)

@@ -40,6 +40,7 @@ class Case(Entity, Base):
     alert_in_progress_date: Mapped[int | None]
     alert_imported_date: Mapped[int | None]
     template_name: Mapped[str | None]
+    merged_into: Mapped[int | None]
     assignee: Mapped[str | None] = column_property(select(User.login).where(User.id == assignee_id).scalar_subquery())
 
 

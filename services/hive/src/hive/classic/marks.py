@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from hive.acting import Acting, require
+from fastapi import Depends
+
+from hive.acting import Acting, Require, require
 
 # The permission is checked inside: one classic route stands for several of them (PATCH may mark, change, add observables).
 MayAlert = Annotated[Acting, require()]
+# The same where administrators act who are no members of the organisation.
+Anybody = Annotated[Acting, Depends(Require(None, visitors=True))]
 
 
 def classic_body() -> dict[str, Any]:

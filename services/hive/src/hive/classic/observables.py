@@ -12,6 +12,7 @@ from hive.acting import Acting
 from hive.attachments import service as attachments
 from hive.attachments.files import StoredFile, store
 from hive.catalogue import Catalogue, ObservableKind
+from hive.classic.preparing import spelled
 from hive.classic.reading import Body
 from hive.observables.drafts import MAX_DATA, ObservableDraft, checked
 from hive.observables.models import Observable
@@ -28,7 +29,7 @@ def type_names(bodies: Sequence[Mapping[str, Any]]) -> set[str]:
 
 def _kind(name: str, catalogue: Catalogue) -> tuple[ObservableKind, list[str]]:
     """The type; what is not known is kept as `other` with its name in a tag, so that no alert is lost for it."""
-    known = catalogue.types.get(name)
+    known = catalogue.types.get(spelled(name))
     return (known, []) if known is not None else (catalogue.kind(OTHER), [f"type:{name}"[:128]])
 
 
@@ -58,7 +59,8 @@ async def drafts_of(
 
 def _values(data: Any) -> list[str]:
     listed = data if isinstance(data, list) else [data]
-    values = [str(one) for one in listed if isinstance(one, str | int | float) and not isinstance(one, bool) and str(one)]
+    texts = [str(one).strip() for one in listed if isinstance(one, str | int | float) and not isinstance(one, bool)]
+    values = [value for value in texts if value]
     if any(len(value) > MAX_DATA for value in values):
         raise InvalidFields.invalid("data", f"a value has at most {MAX_DATA} characters")
     return list(dict.fromkeys(values))
@@ -70,19 +72,21 @@ async def _files(acting: Acting, body: Body) -> list[StoredFile]:
     listed = data if isinstance(data, list) else [data]
     found = [await _inline(acting, one) for one in listed if isinstance(one, str) and one]
     attached = body.values.get("attachment")
-    if isinstance(attached, dict) and SHA256.fullmatch(str(attached.get("id"))):
-        try:
-            async with acting.read() as session:
-                name = str(attached.get("name") or "unnamed")
-                kind = attached.get("contentType")
-                found.append(
-                    await attachments.existing(
-                        session, attached["id"], name=name, content_type=kind if isinstance(kind, str) else None
-                    )
-                )
-        except NotFound:
-            return found  # a file of another server (thehivebackup): the alert is made without it
+    for one in attached if isinstance(attached, list) else [attached]:
+        if isinstance(one, dict) and SHA256.fullmatch(str(one.get("id"))):
+            found.extend(await _stored(acting, one))
     return found
+
+
+async def _stored(acting: Acting, attached: Mapping[str, Any]) -> list[StoredFile]:
+    """A file that is in the datastore already; of another server's (thehivebackup) the observable is made without it."""
+    name, kind = str(attached.get("name") or "unnamed"), attached.get("contentType")
+    try:
+        async with acting.read() as session:
+            content_type = kind if isinstance(kind, str) else None
+            return [await attachments.existing(session, attached["id"], name=name, content_type=content_type)]
+    except NotFound:
+        return []
 
 
 async def _inline(acting: Acting, text: str) -> StoredFile:

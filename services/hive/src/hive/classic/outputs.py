@@ -13,10 +13,16 @@ from hive.attachments.models import Attachment
 from hive.cases.models import Case
 from hive.classic.fields import fields_out
 from hive.classic.reading import tlp_out
+from hive.customfields.models import CustomField
 from hive.identity.caller import Caller
+from hive.identity.models import Organisation, Profile
+from hive.identity.permissions import Permission
+from hive.identity.schemas import OutputUser
 from hive.markings import pap_number
 from hive.observables.models import Observable
+from hive.observabletypes.models import ObservableType
 from hive.tables import text_id
+from hive.tags.models import Tag
 from hive.tasks.models import Log, Task
 from hive.templates.models import CaseTemplate
 
@@ -120,6 +126,60 @@ def observable_out(row: Observable) -> dict[str, Any]:
             "contentType": row.content_type, "id": sha256,
         }  # fmt: skip
     return shown
+
+
+def roles_of(permissions: Sequence[str]) -> list[str]:
+    """Roles of TheHive 3 that stand for permissions; some clients refuse to work without read and write."""
+    held = set(permissions)
+    roles = ["read"]
+    if held:
+        roles.append("write")
+    if held & {Permission.USER, Permission.ORGANISATION}:
+        roles.append("admin")
+    if Permission.ALERT_CREATE in held:
+        roles.append("alert")
+    return roles
+
+
+def user_out(user: OutputUser) -> dict[str, Any]:
+    """A user; both APIs know whom they mean by the login."""
+    shown: dict[str, Any] = {
+        "_id": user["login"], "id": user["login"], "_type": "user", "createdBy": user["_createdBy"],
+        "createdAt": user["_createdAt"], "login": user["login"], "name": user["name"], "roles": roles_of(user["permissions"]),
+        "organisation": user["organisation"], "hasKey": user["hasKey"], "has-key": user["hasKey"],
+        "status": "Locked" if user["locked"] else "Ok",
+    }  # fmt: skip
+    shown |= _present({"updatedBy": user.get("_updatedBy"), "updatedAt": user.get("_updatedAt")})
+    if "avatar" in user:
+        shown["avatar"] = user["avatar"]
+    return shown
+
+
+def customfield_out(row: CustomField) -> dict[str, Any]:
+    return {
+        **_head(row, "customField"), "name": row.display_name, "reference": row.name, "description": row.description,
+        "type": row.type, "options": row.options, "mandatory": row.mandatory,
+    }  # fmt: skip
+
+
+def type_out(row: ObservableType) -> dict[str, Any]:
+    return {**_head(row, "observableType"), "name": row.name, "isAttachment": row.is_attachment}
+
+
+def tag_out(row: Tag) -> dict[str, Any]:
+    shown = {**_head(row, "tag"), "namespace": row.namespace, "predicate": row.predicate, "colour": row.colour}
+    return shown | _present({"value": row.value, "description": row.description})
+
+
+def organisation_out(row: Organisation) -> dict[str, Any]:
+    return {**_head(row, "organisation"), "name": row.name, "description": row.description}
+
+
+def profile_out(row: Profile) -> dict[str, Any]:
+    return {
+        **_head(row, "profile"), "name": row.name, "permissions": row.permissions, "editable": row.editable,
+        "isAdmin": row.kind == "Admin",
+    }  # fmt: skip
 
 
 def template_out(template: CaseTemplate) -> dict[str, Any]:

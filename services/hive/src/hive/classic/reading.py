@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from hive.markings import unique
@@ -10,6 +12,8 @@ from waggle.contracts.vocabulary import PAP_LEVELS, TLP_LEVELS
 from waggle.errors import BadRequest, InvalidFields
 
 MAX_MS = 253_402_300_799_999
+DATE_FORMS = ("%Y%m%dT%H%M%S%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M%z")
+DATE_TEXT = re.compile(r"\d{8}T\d{6}(?:Z|[+-]\d{4})|\d{4}-\d{2}-\d{2}(?:T[0-9:.]{8,15}(?:Z|[+-]\d{2}:?\d{2})?)?", re.ASCII)
 CLASSIC_TLP = ("CLEAR", "GREEN", "AMBER", "RED")
 RED_NUMBERS = (3, 4)
 
@@ -57,6 +61,10 @@ class Body:
         return value
 
     def date(self, name: str) -> int | None:
+        """Milliseconds as a number or digits; as TheHive 3 also `20260102T150405+0000`, ISO 8601. Seconds are not guessed."""
+        value = self._single(name)
+        if isinstance(value, str) and DATE_TEXT.fullmatch(value.strip()):
+            return _moment(name, value.strip())
         return self.number(name, low=0, high=MAX_MS)
 
     def severity(self) -> int | None:
@@ -119,6 +127,20 @@ class Body:
         return listed
 
 
+def _moment(name: str, text: str) -> int:
+    if "T" not in text:
+        text += "T00:00:00"
+    if text[-1] != "Z" and not re.search(r"T.*[+-]\d{2}:?\d{2}$", text):
+        text += "Z"
+    for form in DATE_FORMS:
+        try:
+            moment = datetime.strptime(text, form).astimezone(UTC)
+        except ValueError:
+            continue
+        return max(0, int(moment.timestamp() * 1000))
+    raise InvalidFields.invalid(name, "a date in milliseconds is needed")
+
+
 def tlp_out(word: str) -> int:
     """AMBER+STRICT and RED are both 3: the classic scale has no more."""
     return min(3, TLP_LEVELS.index(word))
@@ -128,4 +150,13 @@ def reference(value: str) -> str:
     """An id or name from a path. Raises BadRequest for what no database can look up."""
     if "\0" in value:
         raise BadRequest("an id holds no NUL")
+    return value
+
+
+def one_of(body: Body, name: str, words: tuple[str, ...]) -> str | None:
+    value = body.text(name)
+    if value is None or value == "":
+        return None
+    if value not in words:
+        raise InvalidFields.invalid(name, f"one of {', '.join(words)} is needed")
     return value

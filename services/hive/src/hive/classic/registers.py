@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hive.search import catalogues as c
 from hive.search import registers as r
 from waggle.query import Entity, Field, Relation
 
@@ -44,6 +45,18 @@ OK = Field("'Ok'::text", "computed", cases={"Ok": "true"})
 RESOLUTION = Field("CASE WHEN {t}.stage = 'Closed' THEN {t}.status END")
 
 
+FALSE = Field("false", "boolean")
+ATTACHED = "(SELECT {what} FROM attachments a WHERE a.log_id = {{t}}.id ORDER BY a.id LIMIT 1)"
+
+
+def _durations(ended: str, began: str) -> dict[str, Field]:
+    """How long it took, in milliseconds and in whole larger units; nothing while it lasts."""
+    span = f"({ended} - {began})"
+    units = {"InSeconds": 1000, "InMinutes": 60_000, "InHours": 3_600_000, "InDays": 86_400_000}
+    found = {f"computed.handlingDuration{name}": Field(f"({span} / {width})", "integer") for name, width in units.items()}
+    return found | {"computed.handlingDuration": Field(span, "integer")}
+
+
 def alert() -> Entity:
     return ALERT
 
@@ -70,12 +83,15 @@ def job() -> Entity:
 
 _ARTIFACTS = Relation(observable, "{other}.alert_id = {t}.id")
 ALERT = replace(
-    _classic(r.ALERT, "alert", status=ALERT_STATUS), children={"alert_artifact": _ARTIFACTS, "case_artifact": _ARTIFACTS}
+    _classic(r.ALERT, "alert", status=ALERT_STATUS, **_durations("{t}.imported_date", "{t}.created_at")),
+    children={"alert_artifact": _ARTIFACTS, "case_artifact": _ARTIFACTS},
 )
 CASE = replace(
     _classic(
         r.CASE, "case", status=CASE_STATUS, resolutionStatus=RESOLUTION, caseId=Field("{t}.number", "integer"),
-        caseTemplate=Field("{t}.template_name"),
+        caseTemplate=Field("{t}.template_name"), **_durations("{t}.end_date", "{t}.start_date"),
+        owningOrganisation=Field("(SELECT o.name FROM organisations o WHERE o.id = {t}.org_id)"),
+        viewingOrganisation=Field("(SELECT o.name FROM organisations o WHERE o.id = {t}.viewer_id)"),
     ),
     ignored=frozenset({"template", "mergeInto", "mergeFrom"}),
     children={
@@ -89,21 +105,67 @@ TASK = replace(
     children={"case_task_log": Relation(log, "{other}.task_id = {t}.id")},
 )
 LOG = replace(
-    _classic(r.LOG, "case_task_log", startDate=Field("{t}.date", "integer"), status=OK),
+    _classic(
+        r.LOG,
+        "case_task_log",
+        startDate=Field("{t}.date", "integer"),
+        status=OK,
+        deleted=FALSE,
+        **{
+            "attachment.name": Field(ATTACHED.format(what="a.name")),
+            "attachment.size": Field(ATTACHED.format(what="a.size"), "integer"),
+            "attachment.contentType": Field(ATTACHED.format(what="a.content_type")),
+            "attachment.id": Field(ATTACHED.format(what="encode(a.sha256, 'hex')")),
+        },
+    ),
     parents={"case_task": Relation(task, "{other}.id = {t}.task_id")},
 )
 OBSERVABLE = replace(
-    _classic(r.OBSERVABLE, "case_artifact", status=OK),
+    _classic(
+        r.OBSERVABLE,
+        "case_artifact",
+        status=OK,
+        relatedId=Field("{t}.parent_id", "id"),
+        reports=Field("nullif(CAST({t}.reports AS text), '{{}}')".replace("{{}}", "{}")),
+    ),
     parents={
         "case": Relation(case, "{other}.id = {t}.case_id"),
         "alert": Relation(alert, "{other}.id = {t}.alert_id"),
     },
     children={"case_artifact_job": Relation(job, "{other}.observable_id = {t}.id")},
 )
-JOB = _classic(r.JOB, "case_artifact_job")
-TEMPLATE = _classic(r.TEMPLATE, "caseTemplate", status=OK)
-KINDS: dict[str, Entity] = {one.kind: one for one in (ALERT, CASE, TASK, LOG, r.own(OBSERVABLE), TEMPLATE)}
+JOB = replace(
+    _classic(r.JOB, "case_artifact_job"), parents={"case_artifact": Relation(observable, "{other}.id = {t}.observable_id")}
+)
+TEMPLATE_FLAGS = {
+    "severity": Field("{t}.severity", "integer"), "flag": Field("{t}.flag", "boolean"), "summary": Field("{t}.summary"),
+    "tlp": Field("{t}.tlp", "scale", words=TLP), "pap": Field("{t}.pap", "scale", words=r.PAP), "user": Field("{t}.created_by"),
+}  # fmt: skip
+TEMPLATE = _classic(r.TEMPLATE, "caseTemplate", status=OK, **TEMPLATE_FLAGS)
+USER = _classic(
+    r.USER, "user",
+    status=Field(
+        "CASE WHEN {t}.locked THEN 'Locked' ELSE 'Ok' END", "computed", cases={"Ok": "NOT {t}.locked", "Locked": "{t}.locked"}
+    ),
+    profile=Field(
+        "(SELECT p.name FROM memberships m JOIN profiles p ON p.id = m.profile_id WHERE m.user_id = {t}.id"
+        " AND m.org_id = (SELECT waggle_org()))"
+    ),
+)  # fmt: skip
+CUSTOM_FIELD = _classic(c.CUSTOM_FIELD, "customField")
+OBSERVABLE_TYPE = _classic(c.OBSERVABLE_TYPE, "observableType")
+TAG = _classic(c.TAG, "tag")
+ORGANISATION = _classic(r.ORGANISATION, "organisation")
+PROFILE = _classic(r.PROFILE, "profile")
+KINDS: dict[str, Entity] = {
+    one.kind: one
+    for one in (
+        ALERT, CASE, TASK, LOG, r.own(OBSERVABLE), TEMPLATE, r.own(JOB), USER, CUSTOM_FIELD, OBSERVABLE_TYPE, TAG, ORGANISATION,
+        PROFILE,
+    )
+}  # fmt: skip
 MODEL_KINDS = {
     "alert": "alert", "case": "case", "case_task": "task", "case_task_log": "log", "case_artifact": "observable",
-    "caseTemplate": "case template",
+    "caseTemplate": "case template", "case_artifact_job": "job", "user": "user", "customField": "custom field",
+    "observableType": "observable type", "tag": "tag", "organisation": "organisation", "profile": "profile",
 }  # fmt: skip

@@ -7,18 +7,34 @@ from sqlalchemy import select
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hive.acting import Known, Member
 from hive.answers import answer
-from hive.attachments import service as attachments
-from hive.attachments.routes import FILE, send
-from hive.classic import alerts, cases
+from hive.classic import (
+    alerts,
+    artifacts,
+    cases,
+    catalogues,
+    config,
+    datastore,
+    describe,
+    jobs,
+    pipeline,
+    stream,
+    tasks,
+    templates,
+    users,
+)
+from hive.classic.outputs import user_out
 from hive.identity.models import User
-from hive.identity.permissions import Permission
 from hive.identity.schemas import InputLogin
-from hive.identity.sessions import log_in, with_cookie
-from waggle.blobs.store import SHA256
-from waggle.errors import AuthenticationFailed, NotFound
+from hive.identity.service import users_out
+from hive.identity.sessions import close, log_in, with_cookie
+from waggle.errors import AuthenticationFailed
 from waggle.web.access import Public
+
+# Words before ids: `/case/task` is no case, `/case/template/_search` no template.
+ROOMS = (
+    templates, artifacts, tasks, alerts, cases, catalogues, users, stream, describe, config, datastore, pipeline, jobs,
+)  # fmt: skip
 
 
 class TrailingSlash:
@@ -33,53 +49,25 @@ class TrailingSlash:
         await self._app(scope, receive, send)
 
 
-def roles_of(permissions: frozenset[str]) -> list[str]:
-    """Roles of TheHive 3 that stand for permissions; some clients refuse to work without read and write."""
-    roles = ["read"]
-    if permissions:
-        roles.append("write")
-    if permissions & {Permission.USER, Permission.ORGANISATION}:
-        roles.append("admin")
-    if Permission.ALERT_CREATE in permissions:
-        roles.append("alert")
-    return roles
-
-
 def _router(prefix: str, *, shown: bool) -> APIRouter:
     router = APIRouter(prefix=prefix, tags=["classic"], include_in_schema=shown)
-    cases.routes(router)
-    alerts.routes(router)
-
-    @router.get("/user/current")
-    async def current(acting: Known) -> Response:
-        caller = acting.caller
-        async with acting.read() as session:
-            user = await session.scalar(select(User).where(User.id == caller.user_id))
-        if user is None:
-            raise AuthenticationFailed
-        response = answer(
-            {
-                "_id": user.login, "id": user.login, "_type": "user", "createdBy": user.created_by,
-                "createdAt": user.created_at, "login": user.login, "name": user.name, "roles": roles_of(caller.permissions),
-                "organisation": caller.organisation, "status": "Locked" if user.locked else "Ok",
-            }
-        )  # fmt: skip
-        response.headers["X-Organisation"] = caller.organisation
-        return response
+    for room in ROOMS:
+        room.routes(router)
 
     @router.post("/login", dependencies=[Public()])
     async def login(given: InputLogin, request: Request) -> Response:
         hive, caller, token = await log_in(request, given)
-        shown = {"login": caller.login, "id": caller.login, "name": caller.name, "organisation": caller.organisation}
-        return with_cookie(answer(shown), hive, token)
+        async with hive.database.begin(caller.scope()) as session:
+            user = await session.scalar(select(User).where(User.id == caller.user_id))
+            if user is None:
+                raise AuthenticationFailed
+            (shown_user,) = await users_out(session, caller, [user])
+        return with_cookie(answer(user_out(shown_user)), hive, token)
 
-    @router.get("/datastore/{sha256}", responses=FILE)
-    async def datastore(sha256: str, acting: Member) -> Response:
-        if not SHA256.fullmatch(sha256):
-            raise NotFound("Attachment not found")
-        async with acting.read() as session:
-            found = await attachments.download_by_hash(session, sha256)
-        return send(acting, found)
+    @router.get("/logout", dependencies=[Public()])
+    @router.post("/logout", dependencies=[Public()])
+    async def logout(request: Request) -> Response:
+        return await close(request)
 
     return router
 

@@ -26,6 +26,15 @@ class InputCustomField(Input):
     options: Annotated[list[str | int | float], Field(max_length=10_000)] = Field(default_factory=list)
 
 
+class InputUpdateCustomField(Input):
+    display_name: Name | None = None
+    group: Name | None = None
+    description: Annotated[str, Field(max_length=65_536)] | None = None
+    type: FieldType | None = None
+    mandatory: bool | None = None
+    options: Annotated[list[str | int | float], Field(max_length=10_000)] | None = None
+
+
 class OutputCustomField(TypedDict):
     _id: str
     _type: str

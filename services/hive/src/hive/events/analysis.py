@@ -6,8 +6,10 @@ import orjson
 from sqlalchemy import select
 
 from hive.analysis.models import CortexServer, Worker
+from hive.analysis.outcomes import FoundArtifact, Outcome
 from hive.analysis.reports import kept, storable
-from hive.analysis.service import FoundArtifact, Outcome, complete, find_job, replace_catalogue, started
+from hive.analysis.service import complete, find_run, started
+from hive.analysis.workers import replace_catalogue
 from hive.attachments.files import StoredFile, media_type, plain_name
 from hive.events.common import caller_for, message_of, once
 from hive.neighbours import fetch_data, fetch_file
@@ -40,24 +42,25 @@ async def _on_started(hive: Hive, delivery: Delivery) -> None:
         if session is None:
             return
         try:
-            job = await find_job(session, message.job_id, for_update=True)
+            run = await find_run(session, message.job_id)
         except NotFound:
             raise Poison(f"there is no job {message.job_id} in {caller.organisation}") from None
-        await started(session, caller, job, cortex_job_id=message.cortex_job_id, attempt=message.attempt)
+        await started(session, caller, run, cortex_job_id=message.cortex_job_id, attempt=message.attempt)
 
 
 async def _on_completed(hive: Hive, delivery: Delivery) -> None:
     message = await message_of(hive, delivery, AnalysisCompleted)
     caller = await caller_for(hive, delivery.envelope)
     outcome = await outcome_of(hive, message)
+    catalogue = await hive.catalogues.current()
     async with once(hive, delivery, caller) as session:
         if session is None:
             return
         try:
-            job = await find_job(session, message.job_id, for_update=True)
+            run = await find_run(session, message.job_id)
         except NotFound:
             raise Poison(f"there is no job {message.job_id} in {caller.organisation}") from None
-        await complete(session, caller, job, outcome)
+        await complete(session, caller, run, outcome, catalogue)
 
 
 async def outcome_of(hive: Hive, message: AnalysisCompleted) -> Outcome:

@@ -15,8 +15,10 @@ from starlette.requests import HTTPConnection
 
 from hive.identity.caller import Caller
 from hive.identity.permissions import ADMIN_ORGANISATION, ADMINISTRATION
+from hive.identity.recent import RecentAccounts
 from hive.tables import number_of
 from waggle.db import Database
+from waggle.db.notify import Listener
 from waggle.errors import AuthenticationFailed, TooManyRequests
 from waggle.security.keys import key_hash
 from waggle.security.passwords import Passwords
@@ -79,8 +81,9 @@ def _account(row: Any, **more: Any) -> Account:
 class Authenticator:
     """Credentials of a request to an account. Every failure is the same AuthenticationFailed (threats S07)."""
 
-    def __init__(self, database: Database, passwords: Passwords, *, session_hours: float) -> None:
+    def __init__(self, database: Database, passwords: Passwords, listener: Listener, *, session_hours: float) -> None:
         self._database = database
+        self.recent: RecentAccounts[Account] = RecentAccounts(listener)
         self._passwords = passwords
         self.session_hours = session_hours
 
@@ -98,12 +101,17 @@ class Authenticator:
         raise AuthenticationFailed
 
     async def _by_key(self, key: str) -> Account:
-        rows = await self._database.fetch(BY_KEY, key_hash(key), system=True)
+        hashed, generation = key_hash(key), self.recent.generation
+        if known := self.recent.get(hashed):
+            return known
+        rows = await self._database.fetch(BY_KEY, hashed, system=True)
         if not rows:
             raise AuthenticationFailed
         if rows[0]["stale"]:
             await self._database.fetch("UPDATE api_keys SET last_used_at = now() WHERE id = $1", rows[0]["key_id"], system=True)
-        return _account(rows[0], only_org=rows[0]["key_org"])
+        account = _account(rows[0], only_org=rows[0]["key_org"])
+        self.recent.keep(hashed, account, generation)
+        return account
 
     async def by_password(self, login: str, password: str, *, address: str) -> Account:
         """The account of a login and password. Raises TooManyRequests when the account's failures were too many lately."""

@@ -37,6 +37,8 @@ class User(Entity, Base):
     locked: Mapped[bool] = mapped_column(default=False)
     default_org_id: Mapped[int | None]
     credentials_epoch: Mapped[int] = mapped_column(default=0)
+    avatar: Mapped[bytes | None] = mapped_column(LargeBinary)
+    avatar_type: Mapped[str | None]
 
 
 class Membership(Base):

@@ -38,6 +38,11 @@ class InputProfile(Input):
     type: Literal["Organisation", "Admin", "External"] = "Organisation"
 
 
+class InputUpdateProfile(Input):
+    name: Name64 | None = None
+    permissions: list[str] | None = None
+
+
 class InputUser(Input):
     login: Login
     name: Name128
@@ -50,6 +55,8 @@ class InputUser(Input):
 
 class InputUpdateUser(Input):
     name: Name128 | None = None
+    avatar: Annotated[str, Field(max_length=2_000_000, description="base64 of a picture; empty removes it")] | None = None
+    type: Literal["Normal", "Service", "External"] | None = None
     email: Annotated[str, Field(max_length=128)] | None = None
     default_organisation: Name64 | None = None
     locked: bool | None = None
@@ -65,6 +72,35 @@ class InputMembership(Input):
 
 class InputMemberships(Input):
     organisations: Annotated[list[InputMembership], Field(min_length=1, max_length=1000)]
+
+
+class OutputMembershipSet(TypedDict):
+    organisation: str
+    profile: str
+    default: bool
+
+
+class OutputMemberships(TypedDict):
+    organisations: list[OutputMembershipSet]
+
+
+class OutputSession(TypedDict):
+    _id: str
+    organisationId: str
+    createdAt: int
+    seenAt: int
+    expiresAt: int
+    address: str
+    agent: str
+
+
+def session_out(row: Any) -> OutputSession:
+    """An open session, without anything that could be used as one."""
+    return {
+        "_id": row.id, "organisationId": text_id(row.org_id), "createdAt": int(row.created_at.timestamp() * 1000),
+        "seenAt": int(row.seen_at.timestamp() * 1000), "expiresAt": int(row.expires_at.timestamp() * 1000),
+        "address": row.address, "agent": row.agent,
+    }  # fmt: skip
 
 
 class InputPassword(Input):
@@ -93,6 +129,7 @@ class OutputUser(TypedDict):
     login: str
     name: str
     email: NotRequired[str]
+    avatar: NotRequired[str]
     hasKey: bool
     hasPassword: bool
     hasMFA: bool

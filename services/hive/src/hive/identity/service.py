@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, exists, func, or_, select
+from sqlalchemy import delete, exists, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.audit.service import Root, record
 from hive.identity.caller import Caller
 from hive.identity.models import ApiKey, Membership, Organisation, Profile, User
-from hive.identity.permissions import ADMIN_ORGANISATION, Permission
+from hive.identity.permissions import ADMIN_ORGANISATION, BUILT_IN_PROFILES, Permission
 from hive.identity.schemas import OutputMembership, OutputUser, updated
 from hive.tables import number_of, text_id, touch
 from waggle.errors import BadRequest, CreateError, Forbidden, NotFound
@@ -45,6 +45,39 @@ async def profile(session: AsyncSession, reference: str) -> Profile:
     if found is None:
         raise NotFound(f"Profile {reference[:64]} not found")
     return found
+
+
+async def change_profile(
+    session: AsyncSession, caller: Caller, row: Profile, *, name: str | None, permissions: list[str] | None
+) -> None:
+    """Raises BadRequest for a profile that cannot be edited, CreateError for a name that is taken."""
+    if not row.editable:
+        raise BadRequest(f"the profile {row.name} cannot be changed")
+    if name is not None and name != row.name:
+        if row.name in BUILT_IN_PROFILES:
+            raise BadRequest(f"the profile {row.name} keeps its name")
+        if await session.scalar(select(exists().where(Profile.name == name))):
+            raise CreateError(f"Profile {name} already exist")
+        row.name = name
+    if permissions is not None:
+        row.permissions = permissions
+    touch(row, caller.login)
+    await session.flush()
+    root = Root("organisation", caller.org_id)
+    details = {"name": row.name, "permissions": row.permissions}
+    await record(session, caller, action="update", kind="profile", object_id=row.id, root=root, details=details)
+
+
+async def remove_profile(session: AsyncSession, caller: Caller, row: Profile) -> None:
+    """Raises BadRequest for a built-in profile and for one in use."""
+    if row.name in BUILT_IN_PROFILES:
+        raise BadRequest(f"the profile {row.name} is built in")
+    if await session.scalar(text("SELECT profile_used(:id)"), {"id": row.id}):
+        raise BadRequest(f"the profile {row.name} is in use")
+    root = Root("organisation", caller.org_id)
+    await record(session, caller, action="delete", kind="profile", object_id=row.id, root=root, details={"name": row.name})
+    await session.delete(row)
+    await session.flush()
 
 
 async def create_organisation(
@@ -134,6 +167,18 @@ async def check_grant(session: AsyncSession, caller: Caller, org: Organisation, 
         raise Forbidden(f"giving the profile {wanted.name} in {org.name} needs more than you hold there")
 
 
+async def change_membership(session: AsyncSession, caller: Caller, user: User, org: Organisation, profile_name: str) -> None:
+    """Another profile in an organisation the user is a member of. Raises Forbidden, BadRequest or NotFound."""
+    caller.check(Permission.USER)
+    wanted = await profile(session, profile_name)
+    await check_grant(session, caller, org, wanted)
+    member = await session.get(Membership, (user.id, org.id))
+    if member is None:
+        raise NotFound(f"User {user.login} is no member of {org.name}")
+    member.profile_id = wanted.id
+    await session.flush()
+
+
 async def set_password(session: AsyncSession, caller: Caller, user: User, password_hash: str) -> None:
     user.password_hash = password_hash
     user.credentials_epoch += 1
@@ -201,6 +246,8 @@ def _user_out(user: User, members: list[Any], caller: Caller, *, has_key: bool) 
         "organisation": shown[2] if shown else "", "organisations": organisations, "type": user.kind, "extraData": {},
     }  # fmt: skip
     answer.update(updated(user))  # type: ignore[typeddict-item]
+    if user.avatar is not None:
+        answer["avatar"] = user.avatar.hex()
     if user.email is not None:
         answer["email"] = user.email
     if default is not None:

@@ -40,6 +40,16 @@ def with_cookie(response: Response, hive: Hive, token: str) -> Response:
     return response
 
 
+async def close(request: Request) -> Response:
+    """Closes the session of the cookie, if there is one; anybody may ask."""
+    hive: Hive = request.app.state.hive
+    if token := request.cookies.get(SESSION_COOKIE):
+        await hive.authenticator.close_session(token)
+    response = answer({})
+    response.delete_cookie(SESSION_COOKIE, path="/")
+    return response
+
+
 @router.post("/api/v1/login", dependencies=[Public()], response_model=OutputUser)
 async def login(given: InputLogin, request: Request) -> Response:
     """Opens a browser session (cookie THEHIVE-SESSION); every failure looks the same."""
@@ -56,9 +66,4 @@ async def login(given: InputLogin, request: Request) -> Response:
 @router.post("/api/v1/logout", dependencies=[Public()])
 async def logout(request: Request) -> Response:
     """Closes the session of the cookie, if there is one."""
-    hive: Hive = request.app.state.hive
-    if token := request.cookies.get(SESSION_COOKIE):
-        await hive.authenticator.close_session(token)
-    response = answer({})
-    response.delete_cookie(SESSION_COOKIE, path="/")
-    return response
+    return await close(request)

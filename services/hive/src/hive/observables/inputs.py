@@ -36,14 +36,19 @@ def _with(common: ObservableDraft, *, data: str | None = None, file: StoredFile 
 
 
 def _files(given: InputObservable, files: Mapping[str, Sequence[StoredFile]]) -> list[StoredFile]:
-    named = given.attachment if isinstance(given.attachment, list) else [given.attachment] if given.attachment else ["attachment"]
     found: list[StoredFile] = []
-    for one in named:
-        key = one.id if isinstance(one, ExistingAttachment) else one
+    for key in attached(given):
         if key not in files:
             raise InvalidFields.invalid("attachment", f"there is no file {key[:64]} in the request")
         found += files[key]
     return found
+
+
+def attached(given: InputObservable) -> list[str]:
+    """The names by which a description refers to its files; without any, the part that clients call `attachment`."""
+    listed = given.attachment if isinstance(given.attachment, list) else [given.attachment]
+    named = [one.id if isinstance(one, ExistingAttachment) else one for one in listed if one is not None]
+    return list(dict.fromkeys(named)) or ["attachment"]
 
 
 def referenced(observables: Sequence[InputObservable]) -> dict[str, ExistingAttachment]:

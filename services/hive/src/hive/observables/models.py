@@ -31,6 +31,7 @@ class Observable(Entity, Base):
     ioc: Mapped[bool]
     sighted: Mapped[bool]
     ignore_similarity: Mapped[bool]
+    external: Mapped[bool] = mapped_column(server_default=FetchedValue())
     sighted_at: Mapped[int | None]
     tags: Mapped[list[str]]
     message: Mapped[str | None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request
@@ -18,9 +19,11 @@ from hive.identity.permissions import Permission
 from hive.observables import service
 from hive.observables.drafts import ObservableDraft, checked
 from hive.observables.inputs import drafts_of
+from hive.observables.models import Observable
 from hive.observables.schemas import (
     InputObservable,
     InputUpdateObservable,
+    InputUpdateObservables,
     OutputObservable,
     PartlyCreated,
     RefusedObservable,
@@ -36,7 +39,7 @@ router = APIRouter(prefix="/api/v1", tags=["observable"])
 Reference = Annotated[str, Path(description="id (~4096)")]
 MayObserve = Annotated[Acting, require(Permission.OBSERVABLE)]
 IfMatch = Annotated[str | None, Header(description="the version the change is based on; another one answers 412")]
-MERGED = frozenset({"add_tags", "remove_tags"})
+MERGED = frozenset({"add_tags", "remove_tags", "ids"})
 SOME_REFUSED: dict[int | str, dict[str, Any]] = {
     207: {"model": PartlyCreated, "description": "some of the values were there already"}
 }
@@ -101,14 +104,41 @@ async def get(reference: Reference, acting: Member) -> Response:
         return answer(observable_out(await service.find(session, reference)))
 
 
-@router.patch("/observable/{reference}", status_code=204)
-async def update(reference: Reference, given: InputUpdateObservable, acting: MayObserve, if_match: IfMatch = None) -> Response:
+async def changed(
+    acting: Acting, given: InputUpdateObservable, find: Callable[[AsyncSession], Awaitable[list[Observable]]]
+) -> None:
+    """Applies one description of changes to all that `find` gives, in one transaction."""
     columns = plain_columns(given.given(), merged=MERGED, clearable=frozenset({"message", "sighted_at"}))
     catalogue = await acting.hive.catalogues.current(types={given.data_type} if given.data_type else set())
     async with acting.begin() as session:
+        for row in await find(session):
+            await service.change(
+                session, acting.caller, row, columns, catalogue, add_tags=given.add_tags or [],
+                remove_tags=given.remove_tags or [],
+            )  # fmt: skip
+
+
+@router.patch("/observable/_bulk", status_code=204)
+async def update_several(given: InputUpdateObservables, acting: MayObserve) -> Response:
+    """The same change to every id: all of them or, if one is not there, none."""
+    await changed(acting, given, lambda session: service.find_all(session, given.ids))
+    return no_content()
+
+
+@router.patch("/observable/{reference}", status_code=204)
+async def update(reference: Reference, given: InputUpdateObservable, acting: MayObserve, if_match: IfMatch = None) -> Response:
+    async def found(session: AsyncSession) -> list[Observable]:
         row = await service.find(session, reference, for_update=True)
         check_version(row.version, wanted_version(if_match), observable_out(row))
-        await service.change(
-            session, acting.caller, row, columns, catalogue, add_tags=given.add_tags or [], remove_tags=given.remove_tags or []
-        )
+        return [row]
+
+    await changed(acting, given, found)
+    return no_content()
+
+
+@router.delete("/observable/{reference}", status_code=204)
+async def delete(reference: Reference, acting: MayObserve) -> Response:
+    async with acting.begin() as session:
+        row = await service.find(session, reference, for_update=True)
+        await service.remove(session, acting.caller, row, gone=dict(observable_out(row)))
     return no_content()

@@ -11,6 +11,7 @@ from hive.attachments.schemas import OutputAttachment
 from hive.markings import Input, Millis, PapNumber, Tags, Text, TlpNumber, pap_number, tlp_number
 from hive.observables.models import Observable
 from hive.tables import text_id
+from waggle.archives import PASSWORD
 
 DataType = Annotated[str, Field(min_length=1, max_length=64)]
 Data = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -43,6 +44,8 @@ class InputObservable(Input):
     sighted: bool = False
     sighted_at: Millis | None = None
     ignore_similarity: bool = False
+    is_zip: bool = False
+    zip_password: Annotated[str, Field(min_length=1, max_length=512)] = PASSWORD
 
 
 class InputUpdateObservable(Input):
@@ -57,6 +60,11 @@ class InputUpdateObservable(Input):
     sighted: bool | None = None
     sighted_at: Millis | None = None
     ignore_similarity: bool | None = None
+    external: bool | None = None
+
+
+class InputUpdateObservables(InputUpdateObservable):
+    ids: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=1000)]
 
 
 class VerdictLine(TypedDict):
@@ -110,6 +118,12 @@ class PartlyCreated(TypedDict):
     failure: list[RefusedObservable]
 
 
+class MergedObservables(TypedDict):
+    untouched: int
+    updated: int
+    deleted: int
+
+
 def file_of(row: Observable) -> OutputAttachment | None:
     """The file of a file observable, in the form of an attachment."""
     if row.sha256 is None or row.blob is None or row.attachment_id is None:
@@ -128,7 +142,7 @@ def observable_out(row: Observable) -> OutputObservable:
         "version": row.version, "dataType": row.data_type, "startDate": row.created_at, "tlp": tlp_number(row.tlp),
         "tlpLabel": row.tlp, "pap": pap_number(row.pap), "papLabel": row.pap, "tags": row.tags, "ioc": row.ioc,
         "sighted": row.sighted, "ignoreSimilarity": row.ignore_similarity, "reports": row.reports, "extraData": {},
-        "external": False,
+        "external": row.external,
     }  # fmt: skip
     optional: dict[str, Any] = {
         "_updatedBy": row.updated_by, "_updatedAt": row.updated_at, "data": row.data, "attachment": file_of(row),

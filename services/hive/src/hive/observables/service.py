@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import exists, select, text
+from sqlalchemy import exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.audit.service import Root, record, record_observables
@@ -49,10 +49,10 @@ SELECT x.i, o.id FROM x JOIN o ON o.id = x.oid ORDER BY x.i"""
 # The alert's observables in the case: what the case has already gains the tags.
 COPY = """
 INSERT INTO observables (org_id, case_id, data_type, data, value_key, sha256, file_name, content_type, attachment_id, tlp, pap,
-  ioc, sighted, ignore_similarity, sighted_at, tags, message, reports, first_seen, origin, created_at, created_by)
+  ioc, sighted, ignore_similarity, external, sighted_at, tags, message, reports, first_seen, origin, created_at, created_by)
 SELECT :org, :case, data_type, data, value_key, sha256, file_name, content_type,
   CASE WHEN sha256 IS NOT NULL THEN nextval('entity_id') END, tlp, pap,
-  ioc, sighted, ignore_similarity, sighted_at, tags, message, reports, first_seen, origin, :now, :login
+  ioc, sighted, ignore_similarity, external, sighted_at, tags, message, reports, first_seen, origin, :now, :login
 FROM observables WHERE alert_id = :alert ORDER BY id
 ON CONFLICT (org_id, value_key, parent_id, data_type) DO UPDATE SET
   tags = observables.tags || ARRAY(SELECT t FROM unnest(excluded.tags) AS t WHERE t <> ALL (observables.tags)),
@@ -140,6 +140,25 @@ async def find(session: AsyncSession, reference: str, *, for_update: bool = Fals
     return found
 
 
+async def find_all(session: AsyncSession, references: Sequence[str]) -> list[Observable]:
+    """The observables of several ids, locked, in the order of their ids. Raises NotFound if one is missing."""
+    numbers = {reference: number_of(reference) for reference in references}
+    wanted = [number for number in numbers.values() if number is not None]
+    statement = select(Observable).where(Observable.id.in_(wanted)).order_by(Observable.id)
+    rows = await session.scalars(statement.with_for_update(of=Observable).execution_options(populate_existing=True))
+    found = {row.id: row for row in rows}
+    for reference, number in numbers.items():
+        if number not in found:
+            raise NotFound(f"Observable {reference[:64]} not found")
+    return list(found.values())
+
+
+async def count_of(session: AsyncSession, parent: Parent) -> int:
+    """How many observables of an alert or case the caller sees."""
+    column = Observable.alert_id if parent.kind == "alert" else Observable.case_id
+    return int(await session.scalar(select(func.count()).select_from(Observable).where(column == parent.id)) or 0)
+
+
 def root_of(observable: Observable) -> Root:
     if observable.case_id is not None:
         return Root("case", observable.case_id)
@@ -179,6 +198,24 @@ async def change(
         session, caller, action="update", kind="observable", object_id=observable.id, root=root_of(observable), details=changed
     )
     await session.refresh(observable)
+
+
+async def remove(session: AsyncSession, caller: Caller, observable: Observable, *, gone: dict[str, Any]) -> None:
+    """Deletes an observable with its jobs, reports and verdicts. `gone`: its last state, for the history."""
+    root, details = root_of(observable), {"dataType": observable.data_type, "data": observable.data or observable.file_name}
+    await session.delete(observable)
+    await session.flush()
+    if root.kind == "alert":
+        await session.execute(
+            text(
+                "UPDATE alerts SET observable_count = observable_count - 1, updated_at = :now, updated_by = :login,"
+                " version = version + 1 WHERE id = :id"
+            ),
+            {"now": now_ms(), "login": caller.login, "id": root.id},
+        )
+    await record(
+        session, caller, action="delete", kind="observable", object_id=observable.id, root=root, details=details, gone=gone
+    )
 
 
 async def _retyped(session: AsyncSession, observable: Observable, data_type: str, catalogue: Catalogue) -> Any:

@@ -9,7 +9,8 @@ from starlette.datastructures import UploadFile
 from hive.acting import Acting
 from hive.attachments import service as attachments
 from hive.attachments.files import StoredFile, store_upload
-from hive.observables.inputs import referenced
+from hive.attachments.unzipped import unzipped
+from hive.observables.inputs import attached, referenced
 from hive.observables.schemas import InputObservable
 from waggle.errors import InvalidFields
 
@@ -24,7 +25,10 @@ async def stored_parts(acting: Acting, parts: Sequence[UploadFile]) -> list[Stor
 async def stored_files(
     acting: Acting, parts: Mapping[str, Sequence[UploadFile]], observables: Sequence[InputObservable]
 ) -> dict[str, list[StoredFile]]:
-    """Stored files by the name observables use for them: the part's name, or the hash of a content already here."""
+    """Stored files by the name observables use for them: the part's name, or the hash of a content already here.
+
+    An archive that an observable says is one (`isZip`) is replaced by the files in it.
+    """
     found: dict[str, list[StoredFile]] = {}
     for name, uploads in parts.items():
         found[name] = [await store_upload(acting.hive.blobs, acting.hive.database, one) for one in uploads]
@@ -34,4 +38,9 @@ async def stored_files(
             for sha256, one in known.items():
                 file = await attachments.existing(session, sha256, name=one.name, content_type=one.content_type)
                 found[sha256] = [file]
+    for observable in observables:
+        if observable.is_zip:
+            for name in attached(observable):
+                inside = [await unzipped(acting.hive, one, password=observable.zip_password) for one in found.get(name, [])]
+                found[name] = [file for files in inside for file in files]
     return found

@@ -14,10 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
+from hive.search import catalogues as c
 from hive.search import registers as r
 from hive.search.outputs import show
 from hive.search.rows import count, page
 from hive.tables import number_of
+from hive.tags import service as tags
 from waggle.errors import BadRequest
 from waggle.query import Entity, Hop, Search, SortKey, parse_pipeline
 from waggle.query.compiler import Compiler
@@ -57,7 +59,9 @@ def _by_number(compiler: Compiler, number: str) -> str:
 def _by_triple(compiler: Compiler, triple: str) -> str:
     kind, _, rest = triple.partition(";")
     source, _, source_ref = rest.partition(";")
-    return " AND ".join(_by(c)(compiler, v) for c, v in (("type", kind), ("source", source), ("source_ref", source_ref)))
+    return " AND ".join(
+        _by(column)(compiler, v) for column, v in (("type", kind), ("source", source), ("source_ref", source_ref))
+    )
 
 
 SOURCES: dict[str, Source] = {
@@ -71,6 +75,12 @@ SOURCES: dict[str, Source] = {
     "Organisation": Source(r.ORGANISATION, _by("name")),
     "Profile": Source(r.PROFILE, _by("name")),
     "User": Source(r.USER, _by_login),
+    "ObservableType": Source(c.OBSERVABLE_TYPE, _by("name")),
+    "CustomField": Source(c.CUSTOM_FIELD, _by("name")),
+    "AlertStatus": Source(c.ALERT_STATUS, _by("value")),
+    "CaseStatus": Source(c.CASE_STATUS, _by("value")),
+    "Tag": Source(c.TAG),
+    "Taxonomy": Source(c.TAXONOMY, _by("namespace")),
 }
 # From a kind, by step: the kind that comes next, and how its rows hang on the ids of those so far.
 RELATED: dict[tuple[str, str], tuple[Entity, str]] = {
@@ -93,7 +103,8 @@ RELATED: dict[tuple[str, str], tuple[Entity, str]] = {
 MADE = (SortKey("_id"),)
 ORDERS: dict[str, tuple[SortKey, ...]] = {
     "task": (SortKey("order"),), "log": MADE, "attachment": MADE, "case template": (SortKey("name"),), "user": MADE,
-    "organisation": MADE, "profile": MADE,
+    "organisation": MADE, "profile": MADE, "observable type": MADE, "custom field": MADE, "alert status": (SortKey("order"),),
+    "case status": (SortKey("order"),), "tag": MADE, "taxonomy": (SortKey("namespace"),),
 }  # fmt: skip
 SHOWS_ALL = "output"
 
@@ -170,6 +181,8 @@ def _related(entity: Entity, narrowing: Narrowing | None, before: Hop, hop: Hop,
 
 
 async def run(session: AsyncSession, caller: Caller, plan: Plan) -> Found:
+    if plan.kind == "tag":
+        await tags.collect(session)
     if plan.counts:
         return Found(await count(session, plan.search))
     rows = await page(session, plan.search)

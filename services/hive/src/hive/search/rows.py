@@ -12,8 +12,12 @@ from hive.alerts.models import Alert
 from hive.analysis.models import Job
 from hive.attachments.models import Attachment
 from hive.cases.models import Case
+from hive.customfields.models import CustomField
 from hive.identity.models import Organisation, Profile, User
 from hive.observables.models import Observable
+from hive.observabletypes.models import ObservableType
+from hive.statuses.models import Status
+from hive.tags.models import Tag, Taxonomy
 from hive.tasks.models import Log, Task
 from hive.templates.models import CaseTemplate
 from waggle.query import Search, count_all, find_page
@@ -21,6 +25,8 @@ from waggle.query import Search, count_all, find_page
 MODELS: Mapping[str, Any] = {
     "alert": Alert, "case": Case, "task": Task, "log": Log, "observable": Observable, "job": Job, "case template": CaseTemplate,
     "attachment": Attachment, "organisation": Organisation, "profile": Profile, "user": User,
+    "observable type": ObservableType, "custom field": CustomField, "alert status": Status, "case status": Status, "tag": Tag,
+    "taxonomy": Taxonomy,
 }  # fmt: skip
 TIMEOUT = text("SET LOCAL statement_timeout = '5s'")
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from hive.acting import Member
-from hive.stream.service import Wakes, position_of
+from hive.stream.service import Streams, position_of
 from waggle.web.sse import event_stream
 
 router = APIRouter(prefix="/api/v1", tags=["stream"])
@@ -22,5 +22,5 @@ async def stream(
     request: Request, acting: Member, last_event_id: Annotated[str | None, Header(description="where to go on")] = None
 ) -> Response:
     """Every change the caller may see, as it happens; after a reconnect from where the browser was."""
-    wakes: Wakes = request.app.state.wakes
-    return event_stream(wakes.follow(acting.hive, acting.caller, position_of(last_event_id)))
+    streams: Streams = request.app.state.streams
+    return event_stream(streams.follow(acting.caller, position_of(last_event_id)))

@@ -1,7 +1,7 @@
-"""Following the audit: rows in the order of their transactions, none skipped, each with today's rights.
+"""Following the changes of an organisation live: from now on, or from where the follower was (`Last-Event-ID`).
 
-Ids alone would not do: a transaction that took its id early may commit late. Rows are therefore read by (txid, id), and only
-up to the oldest transaction still running.
+For other ways to follow than server-sent events (the classic long poll): `hive.audit.history` has `newest`, `after` and `latest`;
+`Streams.wait` returns as soon as there may be something new.
 """
 
 from __future__ import annotations
@@ -9,103 +9,60 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from hive.audit.history import BATCH, LAST_ID, Position, after, change_out
 from hive.identity.caller import Caller
 from hive.platform import AUDIT_CHANNEL, Hive
-from hive.tables import text_id
-from waggle.web.sse import ServerEvent
+from hive.stream.fanout import FanOut, encoded
+from waggle.waiting import wait_at_most
 
-POSITION = re.compile(r"(\d{1,19})-(\d{1,19})")
-BATCH = 200
-LOOK_SECONDS = 5.0
-NEWEST = text(
-    "SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint) - 1 AS txid, 9223372036854775807 AS id"
-)
-AFTER = text(
-    "SELECT CAST(CAST(txid AS text) AS bigint) AS txid, id, at, base, action, kind, object_id, root_kind, root_id,"
-    " request_id, actor, details FROM audit WHERE org_id = :org AND (txid, id) > (CAST(CAST(:txid AS text) AS xid8), :id)"
-    " AND txid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY txid, id LIMIT :limit"
-)
+POSITION = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
 
 
-# Asked before every batch: a stream lives long, and a right may be taken away meanwhile (threats S13).
-STILL_MEMBER = text(
-    "SELECT EXISTS (SELECT FROM memberships m JOIN users u ON u.id = m.user_id"
-    " WHERE m.user_id = :user AND m.org_id = :org AND NOT u.locked)"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    txid: int
-    id: int
-
-    def __str__(self) -> str:
-        return f"{self.txid}-{self.id}"
-
-
-def position_of(text_: str | None) -> Position | None:
+def position_of(text: str | None) -> Position | None:
     """The position a browser sends back as Last-Event-ID."""
-    found = POSITION.fullmatch(text_ or "")
-    return Position(int(found[1]), min(int(found[2]), 2**63 - 1)) if found else None
+    found = POSITION.fullmatch(text or "")
+    return Position(min(int(found[1]), LAST_ID), min(int(found[2]), LAST_ID)) if found else None
 
 
-async def newest(session: AsyncSession) -> Position:
-    row = (await session.execute(NEWEST)).one()
-    return Position(row.txid, row.id)
-
-
-async def after(session: AsyncSession, caller: Caller, position: Position) -> list[tuple[Position, dict[str, Any]]]:
-    """The next changes the caller may see, oldest first."""
-    rows = await session.execute(AFTER, {"org": caller.org_id, "txid": str(position.txid), "id": position.id, "limit": BATCH})
-    return [(Position(row.txid, row.id), _shown(row)) for row in rows]
-
-
-def _shown(row: Any) -> dict[str, Any]:
-    return {
-        "_id": text_id(row.id), "action": row.action, "objectType": row.kind, "objectId": text_id(row.object_id),
-        "rootType": row.root_kind, "rootId": text_id(row.root_id), "base": row.base, "requestId": row.request_id,
-        "details": row.details, "_createdBy": row.actor, "_createdAt": row.at,
-    }  # fmt: skip
-
-
-class Wakes:
-    """Tells every open stream of this process that the audit may have grown."""
+class Streams:
+    """The open streams of this process, all fed by one reader."""
 
     def __init__(self, hive: Hive) -> None:
-        self._events: set[asyncio.Event] = set()
-        hive.listener.on(AUDIT_CHANNEL, self.wake)
+        self._hive = hive
+        self._fanout = FanOut(hive)
+        self._changed = asyncio.Event()
+        hive.listener.on(AUDIT_CHANNEL, self._wake)
 
-    def wake(self) -> None:
-        for event in self._events:
-            event.set()
+    def _wake(self) -> None:
+        self._fanout.wake()
+        self._changed.set()
+        self._changed = asyncio.Event()
 
-    async def follow(self, hive: Hive, caller: Caller, position: Position | None) -> AsyncIterator[ServerEvent]:
-        """Changes from `position` (None: from now) on, until the connection ends or the caller is no member any more."""
-        event = asyncio.Event()
-        self._events.add(event)
+    async def wait(self, seconds: float) -> bool:
+        """Returns when something was written since the call, or after `seconds`; whether something was."""
+        return await wait_at_most(self._changed, seconds)
+
+    async def stop(self) -> None:
+        await self._fanout.stop()
+
+    async def follow(self, caller: Caller, position: Position | None) -> AsyncIterator[bytes]:
+        """Encoded events from `position` (None: from now) on, until the caller is no member any more or falls too far behind."""
+        stream, joined = await self._fanout.open(caller)
         try:
+            while position is not None:
+                async with self._hive.database.begin(caller.scope()) as session:
+                    missed = await after(session, caller, position, to=joined)
+                if missed:
+                    position = missed[-1].position
+                    yield b"".join(encoded(change_out(change), change.position) for change in missed)
+                if len(missed) < BATCH:
+                    position = None
             while True:
-                event.clear()
-                async with hive.database.begin(caller.scope()) as session:
-                    who = {"user": caller.user_id, "org": caller.org_id}
-                    if caller.user_id and not await session.scalar(STILL_MEMBER, who):
-                        return
-                    if position is None:
-                        position = await newest(session)
-                    found = await after(session, caller, position)
-                for position, change in found:
-                    yield ServerEvent(change, event="audit", id=str(position))
-                if len(found) == BATCH:
-                    continue
-                try:
-                    await asyncio.wait_for(event.wait(), LOOK_SECONDS)
-                except TimeoutError:
-                    continue
+                await stream.news.wait()
+                if taken := stream.take():
+                    yield taken
+                elif stream.ended:
+                    return
         finally:
-            self._events.discard(event)
+            self._fanout.close(stream)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from waggle.db import Database, Scope
 from waggle.db.notify import Notifier
 from waggle.security.outbound import OutboundGuard
 from waggle.security.secretbox import SealBroken, SecretBox
+from waggle.waiting import wait_at_most
 
 log = structlog.get_logger(__name__)
 
@@ -64,8 +64,7 @@ class Poller:
             while True:
                 self._wake.clear()
                 await self._start_due()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+                await wait_at_most(self._wake, LOOK_SECONDS)
         finally:
             for task in self._running:
                 task.cancel()

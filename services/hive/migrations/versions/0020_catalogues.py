@@ -1,0 +1,19 @@
+"""Catalogues an administrator keeps (statuses, tags and taxonomies, avatars), and what the classic API remembers."""
+
+from pathlib import Path
+
+from alembic import op
+
+from waggle.db.migrate import run_sql
+
+revision = "0020"
+down_revision = "0030"
+branch_labels = None
+depends_on = None
+
+SCRIPTS = Path(__file__).parents[1] / "sql" / "0020"
+
+
+def upgrade() -> None:
+    for script in sorted(SCRIPTS.glob("*.sql")):
+        run_sql(op, script.read_text("utf-8"))

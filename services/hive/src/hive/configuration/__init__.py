@@ -1,0 +1,1 @@
+"""What organisations and people set for themselves, by path."""
