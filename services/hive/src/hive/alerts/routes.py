@@ -14,8 +14,9 @@ from hive.acting import Acting, Member, require
 from hive.alerts import promotion, service
 from hive.alerts.drafts import draft_of, names_used
 from hive.alerts.edits import alert_changes, promotion_draft
-from hive.alerts.intake import AlertDraft, take_in
+from hive.alerts.intake import AlertDraft
 from hive.alerts.lookup import find
+from hive.alerts.receiving import receive
 from hive.alerts.schemas import InputAlert, InputAlerts, InputMerges, InputUpdateAlert, OutputAlert, alert_out
 from hive.answers import answer, no_content, wanted_version
 from hive.attachments import service as attachments
@@ -83,16 +84,15 @@ async def create(request: Request, acting: MayCreate) -> Response:
         given = parse_model(InputAlert, fields.values)
         files = await stored_files(acting, fields.files, given.observables)
         draft = await prepared(acting, given, files)
-    (alert,) = await take_in(acting.hive.database, acting.caller, [draft])
+    (alert,) = await receive(acting, [draft])
     if alert is None:
         raise service.duplicate(*draft.triple, acting.caller.organisation)
-    acting.hive.wake()
     return answer(created_out(alert), 201)
 
 
 @router.post("/_bulk", status_code=201, response_model=BatchAnswer)
 async def create_batch(given: InputAlerts, acting: MayCreate) -> Response:
-    """Up to 100 alerts in one statement, each answered for itself: 201 when all were made, else 207."""
+    """Up to 1,000 alerts, each answered for itself: 201 when all were made, else 207."""
     drafts: list[tuple[int, AlertDraft]] = []
     failure: list[BatchFailure] = []
     for position, one in enumerate(given.alerts):
@@ -100,8 +100,7 @@ async def create_batch(given: InputAlerts, acting: MayCreate) -> Response:
             drafts.append((position, await prepared(acting, one, {})))
         except WaggleError as error:
             failure.append({"position": position, "type": error.type, "message": error.message})
-    made = await take_in(acting.hive.database, acting.caller, [draft for _, draft in drafts])
-    acting.hive.wake()
+    made = await receive(acting, [draft for _, draft in drafts])
     success: list[OutputAlert] = []
     for (position, draft), alert in zip(drafts, made, strict=True):
         if alert is None:

@@ -45,9 +45,9 @@ class InputAlert(Input):
 
 
 class InputAlerts(Input):
-    """A batch: at most 100 alerts, each answered for itself."""
+    """A batch: at most 1,000 alerts, each answered for itself."""
 
-    alerts: Annotated[list[InputAlert], Field(min_length=1, max_length=100)]
+    alerts: Annotated[list[InputAlert], Field(min_length=1, max_length=1000)]
 
 
 class InputMerges(Input):
