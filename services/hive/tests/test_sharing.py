@@ -212,6 +212,20 @@ class TestSharingCases:
         after = (await linked.other.get(f"/api/v1/alert/{alert['_id']}")).json()
         assert "caseId" not in after and after["stage"] == "Closed"
 
+    async def test_people_of_both_organisations_can_be_assigned(self, linked: Any) -> None:
+        case = await linked.case(tasks=[{"title": "Look"}])
+        (task,) = await linked.query({"_name": "getCase", "idOrName": case["_id"]}, {"_name": "tasks"})
+        theirs = {"assignee": "analyst@other.example"}
+        assert (await linked.soc.patch(f"/api/v1/task/{task['_id']}", json=theirs)).status_code == 400
+        await share(linked, case, taskRule="autoShare")
+        assert (await linked.soc.patch(f"/api/v1/task/{task['_id']}", json=theirs)).status_code == 204
+        analyst = linked.client("key-other-analyst")
+        assert [one["title"] for one in await linked.query({"_name": "myTasks"}, client=analyst)] == ["Look"]
+        assert (await linked.other.patch(case_path(case), json={"assignee": "analyst@soc.example"})).status_code == 204
+        assert (await linked.soc.patch(case_path(case), json=theirs)).status_code == 204
+        reader = {"assignee": "read-only@other.example"}
+        assert (await linked.soc.patch(case_path(case), json=reader)).status_code == 400
+
     async def test_set_replaces_all_shares(self, linked: Any) -> None:
         case = await linked.case()
         path = f"{case_path(case)}/shares"

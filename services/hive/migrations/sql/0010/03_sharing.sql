@@ -16,6 +16,13 @@ CREATE VIEW visible_shares AS
          OR EXISTS (SELECT FROM case_readers r WHERE r.case_id = c.id AND r.user_id = (SELECT waggle_user())));
 GRANT SELECT ON visible_shares TO hive_app;
 
+-- Somebody of an organisation that has the case, able to work on it: people of other organisations are not to be listed.
+CREATE FUNCTION assignable_in(wanted bigint, wanted_login text, working text[]) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER
+  SET search_path = public, pg_temp
+  AS $$ SELECT u.id FROM users u WHERE u.login = wanted_login AND NOT u.locked AND has_case(wanted) AND EXISTS (
+          SELECT FROM case_shares s JOIN memberships m ON m.org_id = s.org_id AND m.user_id = u.id
+          JOIN profiles p ON p.id = m.profile_id WHERE s.case_id = wanted AND p.permissions && working) $$;
+
 -- The organisations that see an observable, each with it.
 CREATE FUNCTION viewers_of_observables(ids bigint[]) RETURNS TABLE (observable_id bigint, org_id bigint) LANGUAGE sql STABLE
   AS $$ SELECT o.id, o.org_id FROM observables o WHERE o.id = ANY(ids)
@@ -178,7 +185,7 @@ END $$;
 DO $$
 DECLARE f text;
 BEGIN
-  FOREACH f IN ARRAY ARRAY['shares_of(bigint)', 'index_observables(bigint[])', 'spread_tasks(bigint[])', 'spread_observables(bigint[])',
+  FOREACH f IN ARRAY ARRAY['shares_of(bigint)', 'assignable_in(bigint, text, text[])', 'index_observables(bigint[])', 'spread_tasks(bigint[])', 'spread_observables(bigint[])',
       'share_case(bigint, bigint, bigint, text, text)', 'unshare_case(bigint, bigint)', 'share_task(bigint, bigint, boolean)',
       'share_observable(bigint, bigint, boolean)', 'receivers_of_task(bigint)', 'receivers_of_observable(bigint)', 'date_shares(bigint)',
       'release_alerts(bigint, bigint, text)', 'follow_merge(bigint, bigint, bigint, text)',
