@@ -25,6 +25,7 @@ import hive.identity.routes
 import hive.identity.sessions
 import hive.identity.user_routes
 import hive.misp.routes
+import hive.observables.exchange_routes
 import hive.observables.routes
 import hive.observables.similarity_routes
 import hive.observabletypes.routes
@@ -42,6 +43,7 @@ import hive.tasks.bulk_routes
 import hive.tasks.routes
 import hive.templates.routes
 import hive.timeline.routes
+from hive.idempotency import IdempotencyKeys, Repeated, on_repeated
 from hive.identity.authentication import SESSION_COOKIE
 from hive.platform import build
 from hive.settings import Settings
@@ -82,6 +84,7 @@ ROUTERS = [
     hive.timeline.routes.router,
     hive.observables.routes.router,
     hive.observables.similarity_routes.router,
+    hive.observables.exchange_routes.router,
     hive.attachments.routes.router,
     hive.templates.routes.router,
     hive.customfields.routes.router,
@@ -124,6 +127,8 @@ def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> Fast
         app.include_router(router)
     ui.mount(app)
     _describe_uploads(app)
+    app.add_middleware(IdempotencyKeys, database=platform.database)
+    app.add_exception_handler(Repeated, on_repeated)
     app.add_middleware(hive.classic.routes.TrailingSlash)
     return app
 

@@ -11,7 +11,6 @@ from hive.alerts.lookup import find as find_alert
 from hive.answers import answer, no_content
 from hive.attachments.unzipped import unzipped
 from hive.cases.lookup import find as find_case
-from hive.cases.routes import export_answer
 from hive.catalogue import Catalogue
 from hive.classic import observables as artifacts
 from hive.classic import showing
@@ -25,7 +24,8 @@ from hive.configuration import service as configuration
 from hive.identity.permissions import Permission
 from hive.observables import service as observables
 from hive.observables.drafts import ObservableDraft
-from hive.observables.export import Format
+from hive.observables.exchange_routes import export_answer
+from hive.observables.export import Format, Selection
 from hive.observables.models import Observable
 from hive.observables.service import Parent
 from hive.observables.uploads import stored_parts
@@ -86,7 +86,7 @@ def routes(router: APIRouter) -> None:
     @router.get("/case/{case_id}/artifact/_export")
     async def export(case_id: str, acting: Member, format: Format = "csv", protect: bool = True) -> Response:
         """Our extension of the classic API; TheHive has it in its pages only."""
-        return await export_answer(acting, reference(case_id), format, protected=protect, only_iocs=False)
+        return await export_answer(acting, "case", reference(case_id), format, protected=protect, chosen=Selection())
 
     @router.post("/case/{case_id}/artifact/_search", openapi_extra=classic_body())
     async def artifacts_of(case_id: str, request: Request, acting: Member) -> Response:
