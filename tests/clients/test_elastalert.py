@@ -87,7 +87,7 @@ def test_alerts_arrive_whole(tmp_path: Path) -> None:
             assert (one["title"], one["type"], one["severity"], one["tlp"], one["pap"], one["status"], one["follow"]) == (
                 "ssh-bruteforce", "external", 3, 2, 1, "New", True,
             )  # fmt: skip
-            assert one["description"] == "Failed login from 203.0.113.7"
+            assert one["description"].strip() == "Failed login from 203.0.113.7"
             assert set(one["tags"]) == {"web1", "bruteforce"}
             assert one["customFields"] == {"hits": {"integer": 4, "order": 0}, "asset": {"string": "web1", "order": 1}}
             artifacts = {(a["dataType"], a["data"]): a for a in one["artifacts"]}
