@@ -77,8 +77,8 @@ async def test_round_trip_into_another_organisation(world: Any) -> None:
     here = {"_name": "getCase", "idOrName": made["case"]["_id"]}
     tasks = await world.query(here, {"_name": "tasks"}, {"_name": "sort", "_fields": [{"title": "asc"}]}, client=world.other)
     assert [(t["title"], t["group"], t["status"]) for t in tasks] == [
-        ("First", "default", "InProgress"),
-        ("Second", "g", "Waiting"),
+        ("First", "default", "Waiting"),
+        ("Second", "g", "InProgress"),
     ]
     (log,) = await world.query(here, {"_name": "tasks"}, {"_name": "logs"}, client=world.other)
     assert (log["message"], log["attachments"][0]["name"]) == ("seen", "note.txt")
