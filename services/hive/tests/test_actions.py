@@ -338,3 +338,14 @@ class TestArtifacts:
         )  # fmt: skip
         found = await world.query({"_name": "listObservable"})
         assert sorted((o["data"], o["tags"]) for o in found) == sorted([("evil.example", []), ("192.0.2.1", ["x"])])
+
+
+async def test_actions_follow_a_case_that_merges(world: Any) -> None:
+    first, second = await world.case(), await world.case(title="Second")
+    twins = [await world.observable(one["_id"]) for one in (first, second)]
+    await act(world, "case", second["_id"])
+    await act(world, "case_artifact", twins[1]["_id"])
+    merged = (await world.soc.post(f"/api/v1/case/_merge/{first['_id']},{second['_id']}")).json()
+    (kept,) = await world.query({"_name": "getCase", "idOrName": merged["_id"]}, {"_name": "observables"})
+    assert len((await world.soc.get(f"{PREFIX}/action/case/{merged['_id']}")).json()) == 1
+    assert len((await world.soc.get(f"{PREFIX}/action/case_artifact/{kept['_id']}")).json()) == 1

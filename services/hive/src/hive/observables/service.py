@@ -11,8 +11,10 @@ from sqlalchemy import exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.audit.service import Root, record, record_observables
+from hive.cases import rights
 from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
+from hive.identity.permissions import Permission
 from hive.markings import unique
 from hive.observables.drafts import RECORD, ObservableDraft, row, without_repeats
 from hive.observables.models import Observable
@@ -70,10 +72,17 @@ class Parent:
         return Root(self.kind, self.id)
 
 
+async def _check_received(session: AsyncSession, caller: Caller, *, case_id: int | None, org_id: int) -> None:
+    """In a case of another organisation the share must allow it as well. Raises Forbidden."""
+    if org_id != caller.org_id:
+        await rights.check(session, caller, case_id=case_id, org_id=org_id, permission=Permission.OBSERVABLE)
+
+
 async def create(
     session: AsyncSession, caller: Caller, parent: Parent, drafts: Sequence[ObservableDraft]
 ) -> tuple[list[Observable], list[ObservableDraft]]:
     """Stores the drafts; returns the created observables, and the drafts whose value the parent has already."""
+    await _check_received(session, caller, case_id=parent.id if parent.kind == "case" else None, org_id=parent.org_id)
     kept = without_repeats(drafts)
     found = await session.execute(
         text(CREATE),
@@ -171,6 +180,7 @@ async def change(
     remove_tags: Sequence[str] = (),
 ) -> None:
     """Applies changes by column name. Raises InvalidFields, or CreateError when a new type meets an existing twin."""
+    await _check_received(session, caller, case_id=observable.case_id, org_id=observable.org_id)
     wanted = dict(columns)
     tags = wanted.get("tags", observable.tags)
     wanted["tags"] = [t for t in unique([*tags, *add_tags]) if t not in remove_tags]
@@ -196,6 +206,7 @@ async def change(
 
 async def remove(session: AsyncSession, caller: Caller, observable: Observable, *, gone: dict[str, Any]) -> None:
     """Deletes an observable with its jobs, reports and verdicts. `gone`: its last state, for the history."""
+    await _check_received(session, caller, case_id=observable.case_id, org_id=observable.org_id)
     root, details = root_of(observable), {"dataType": observable.data_type, "data": observable.data or observable.file_name}
     await session.delete(observable)
     await session.flush()
