@@ -146,6 +146,7 @@ class Bench:
         kind: str = "analyzer",
         tlp: str = "AMBER",
         parameters: dict[str, Any] | None = None,
+        announced: bool = False,
     ) -> str:
         """A waiting job; its id."""
         job_id = uuid7()
@@ -163,8 +164,8 @@ class Bench:
         name = await self.owner.fetchval("SELECT name FROM workers WHERE id = $1", worker_id)
         await self.owner.execute(
             "INSERT INTO jobs (id, org_id, worker_id, worker_name, definition_id, kind, status, data_type, data, attachment_id,"
-            " tlp, pap, message, parameters, cache_tag, reusable, created_at, created_by)"
-            " VALUES ($1, $2, $3, $4, $4, $5, 'Waiting', $6, $7, $8, $9, 'AMBER', '42', $10, $11, true, $12, 'test')",
+            " tlp, pap, message, parameters, cache_tag, reusable, created_at, created_by, announced)"
+            " VALUES ($1, $2, $3, $4, $4, $5, 'Waiting', $6, $7, $8, $9, 'AMBER', '42', $10, $11, true, $12, 'test', $13)",
             job_id,
             org,
             worker_id,
@@ -177,6 +178,7 @@ class Bench:
             parameters or {},
             os.urandom(16),
             now_ms(),
+            announced,
         )
         await self.owner.execute(
             "INSERT INTO dispatch (job_id, org_id, worker_id, priority) VALUES ($1, $2, $3, 0)", job_id, org, worker_id
@@ -221,6 +223,9 @@ class Bench:
             await asyncio.sleep(0.02)
         row = await self.owner.fetchrow("SELECT status, attempt, losses FROM jobs WHERE id = $1::text::uuid", job_id)
         raise AssertionError(f"after {seconds} s the job is {dict(row)}, not {condition}; {self.log}")
+
+    async def announced(self) -> list[str]:
+        return [row["what"] for row in await self.owner.fetch("SELECT what FROM announcements ORDER BY id")]
 
     async def report(self, job_id: str) -> asyncpg.Record:
         row = await self.owner.fetchrow("SELECT * FROM reports WHERE job_id = $1::text::uuid", job_id)

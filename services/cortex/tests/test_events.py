@@ -332,6 +332,7 @@ class TestOnceInEffect:
         await api.bench.owner.execute(
             "INSERT INTO job_requests VALUES ('hive', '~1', 'soc', $1, $2, 'request-1', 'lab', false)", UUID(hex=job), uuid7()
         )
+        await api.bench.owner.execute("UPDATE jobs SET announced = true")
         api.bench.start_runner()
         await api.bench.ended(job)
         bus = make_bus(settings_of_bus["hive"])

@@ -182,20 +182,46 @@ class TestPolicies:
         allowed = await api.admin.post(f"/api/analyzer/{worker}/run", json={**IP, marking: 2})
         assert allowed.json()["status"] == "Waiting"
 
-    async def test_rate_is_limited_by_429_and_cached_answers_do_not_count(self, api: Any) -> None:
+    async def test_classic_rate_is_a_429_and_cached_answers_do_not_count(self, api: Any) -> None:
         worker = await api.enable(rate=2, rateUnit="Hour")
-        for data in ("203.0.113.1", "203.0.113.2", "203.0.113.2"):
-            assert (await api.admin.post(f"/api/analyzer/{worker}/run", json={**IP, "data": data})).status_code == 200
-        refused = await api.admin.post(f"/api/analyzer/{worker}/run", json=IP)
+        async with api.with_settings(rate_limit="refuse") as classic:
+            for data in ("203.0.113.1", "203.0.113.2", "203.0.113.2"):
+                assert (await classic.admin.post(f"/api/analyzer/{worker}/run", json={**IP, "data": data})).status_code == 200
+            refused = await classic.admin.post(f"/api/analyzer/{worker}/run", json=IP)
         assert refused.status_code == 429
         message = "Rate limit of 2 per Hour reached for the analyzer Echo_1_0. Job cannot be started"
         assert refused.json() == {"type": "RateLimitExceeded", "message": message}
 
-    async def test_rate_holds_under_parallel_requests(self, api: Any) -> None:
+    async def test_classic_rate_holds_under_parallel_requests(self, api: Any) -> None:
         worker = await api.enable(rate=3, rateUnit="Hour")
-        asks = [api.admin.post(f"/api/analyzer/{worker}/run", json={**IP, "data": f"203.0.113.{i}"}) for i in range(10)]
-        statuses = sorted(a.status_code for a in await asyncio.gather(*asks))
+        async with api.with_settings(rate_limit="refuse") as classic:
+            asks = [classic.admin.post(f"/api/analyzer/{worker}/run", json={**IP, "data": f"203.0.113.{i}"}) for i in range(10)]
+            statuses = sorted(a.status_code for a in await asyncio.gather(*asks))
         assert statuses == [200] * 3 + [429] * 7
+
+    async def test_over_the_rate_a_job_waits_and_says_until_when(self, api: Any) -> None:
+        worker = await api.enable(rate=2, rateUnit="Hour")
+        asks = [api.admin.post(f"/api/analyzer/{worker}/run", json={**IP, "data": f"203.0.113.{i}"}) for i in range(5)]
+        jobs = sorted((answer.json() for answer in await asyncio.gather(*asks)), key=lambda job: job["startsAt"])
+        assert [job["status"] for job in jobs] == ["Waiting"] * 5
+        first = min(job["createdAt"] for job in jobs)
+        hours = [round((job["startsAt"] - first) / 3_600_000, 2) for job in jobs]
+        assert hours == [0, 0, 1, 1, 2]
+        again = (await api.admin.post(f"/api/analyzer/{worker}/run", json={**IP, "data": jobs[4]["data"]})).json()
+        assert again["id"] == jobs[4]["id"] and again["fromCache"] is True, "an equal job that waits is shared"
+        api.bench.start_runner()
+        for job in jobs[:2]:
+            assert (await api.bench.ended(job["id"]))["status"] == "Success"
+        due = "SELECT count(*) FROM dispatch WHERE not_before > now() + interval '50 minutes'"
+        assert await api.bench.owner.fetchval(due) == 3
+
+    async def test_workers_of_one_base_configuration_share_their_rate(self, api: Any) -> None:
+        for name in ("One", "Two"):
+            api.flavor(name, baseConfig="Account")
+        one, two = [await api.enable(f"{name}_1_0", rate=1, rateUnit="Day") for name in ("One", "Two")]
+        now = (await api.admin.post(f"/api/analyzer/{one}/run", json=IP)).json()
+        later = (await api.admin.post(f"/api/analyzer/{two}/run", json=IP)).json()
+        assert later["startsAt"] == now["startsAt"] + 86_400_000
 
 
 class TestResults:

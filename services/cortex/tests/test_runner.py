@@ -67,7 +67,7 @@ sys.exit(1)
 """,
         )
         worker = await bench.worker(command, config={"max_tlp": None}, flavor_config={"check_tlp": True, "max_tlp": 2})
-        job = await bench.submit(worker)
+        job = await bench.submit(worker, announced=True)
         bench.start_runner()
         row = await bench.ended(job)
 
@@ -93,7 +93,7 @@ sys.exit(1)
         ]
         assert found[1]["name"] == "_evil_name.txt"
         assert bench.blobs.path(found[1]["sha256"]).read_bytes() == b"dropped"
-        assert await bench.owner.fetchval("SELECT what FROM announcements") == "ended"
+        assert await bench.announced() == ["started", "ended"]
         assert await bench.owner.fetchval("SELECT count(*) FROM leases") == 0
         assert list(bench.jobs_folder.iterdir()) == []
 
@@ -381,7 +381,7 @@ time.sleep(600)
         await gone(bench, seconds=1)
 
     async def test_third_loss_ends_as_failure_with_the_reason(self, bench: Any) -> None:
-        job = await bench.submit(await bench.worker(bench.program("Sleep", SLEEP)), data="600")
+        job = await bench.submit(await bench.worker(bench.program("Sleep", SLEEP)), data="600", announced=True)
         for _ in range(3):
             runner = bench.start_runner(CORTEX_LEASE_SECONDS="0.5")
             await self.started(bench)
@@ -392,7 +392,7 @@ time.sleep(600)
         row = await bench.ended(job)
         assert (row["status"], row["losses"]) == ("Failure", 3)
         assert "lost 3 times" in row["error_message"]
-        assert await bench.owner.fetchval("SELECT what FROM announcements") == "ended"
+        assert await bench.announced() == ["started", "started", "started", "ended"]
 
     async def test_stopped_runner_hands_its_job_back_at_once_and_that_is_no_loss(self, bench: Any) -> None:
         job = await bench.submit(await bench.worker(bench.program("Sleep", SLEEP)), data="600")

@@ -76,6 +76,23 @@ class TestProcedures:
         assert len(found) > 20 and all("impact" in one["tactics"] for one in found)
 
 
+class TestProceduresOfNewAlerts:
+    async def test_made_with_the_alert_or_not_at_all(self, world: Any) -> None:
+        alert = await world.alert(procedures=[PROCEDURE, {"occurDate": 5, "patternId": "T1566"}])
+        found = await world.query({"_name": "getAlert", "idOrName": alert["_id"]}, {"_name": "procedures"})
+        assert [(one["patternId"], one["tactic"]) for one in found] == [("T1059.006", "execution"), ("T1566", "initial-access")]
+        body = {"type": "a", "source": "b", "title": "t", "description": "d"}
+        for number, (one, status) in enumerate(
+            [({**PROCEDURE, "patternId": "T0000"}, 404), ({**PROCEDURE, "tactic": "impact"}, 400), ({"patternId": "T1566"}, 400)]
+        ):
+            answer = await world.soc.post("/api/v1/alert", json={**body, "sourceRef": str(number), "procedures": [one]})
+            assert answer.status_code == status, one
+        assert len(await world.query({"_name": "listAlert"})) == 1
+        case = (await world.soc.post(f"/api/v1/alert/{alert['_id']}/case", json={})).json()
+        brought = await world.query({"_name": "getCase", "idOrName": case["_id"]}, {"_name": "procedures"})
+        assert [one["patternId"] for one in brought] == ["T1059.006", "T1566"]
+
+
 class TestTimeline:
     async def test_access(self, world: Any) -> None:
         case = await world.case()

@@ -235,8 +235,8 @@ class TestSharingCases:
         path = f"{case_path(case)}/shares"
         for one, status in (
             ({"organisation": "nowhere"}, 404), ({"organisation": "admin"}, 404),
-            ({"organisation": "other", "profile": "x"}, 404),
-            ({"organisation": "other", "profile": "admin"}, 400), ({"organisation": "other", "taskRule": "x"}, 400), ({}, 400),
+            ({"organisation": "other", "profile": "x"}, 404), ({"organisation": "other", "profile": "admin"}, 400),
+            ({"organisation": "other", "taskRule": "x"}, 400), ({}, 400),
         ):  # fmt: skip
             assert (await linked.soc.post(path, json={"shares": [one]})).status_code == status, one
         assert (await linked.soc.request("DELETE", path, json={"organisations": ["other"]})).status_code == 404

@@ -59,12 +59,12 @@ async def authenticate(request: Request) -> Actor:
     engine = engine_of(request)
     authorization = request.headers.get("authorization", "")
     token = request.cookies.get(SESSION_COOKIE)
+    if authorization.startswith("Bearer "):
+        return await authentication.by_key(engine.database, authorization.removeprefix("Bearer "), request_id())
     async with engine.database.system() as session:
         if token and not authorization:
             user = await authentication.by_session(session, token, minutes=engine.settings.session_minutes)
             _check_same_site(request, token)
-        elif authorization.startswith("Bearer "):
-            user = await authentication.by_key(session, authorization.removeprefix("Bearer "))
         elif authorization.startswith("Basic ") and engine.settings.auth_basic:
             login, password = _basic(authorization)
             user = await authentication.by_password(session, engine.passwords, login=login, password=password)

@@ -44,7 +44,7 @@ def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        engine.listener.on("job_ended", engine.watcher.look)
+        engine.listener.hear("job_ended", engine.watcher.ended)
         engine.listener.on("workers", engine.modules.forget)
         if machinery:
             machinery.listen()

@@ -16,6 +16,9 @@ from waggle.db.notify import Listener, Notifier
 from waggle.security.passwords import Passwords
 from waggle.security.secretbox import SecretBox
 
+WAKE_EVERY = 0.005
+"""Seconds between wake-ups of runners: a person waits for the analyzer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -47,7 +50,7 @@ class Engine:
             blobs=open_store(settings.blobs),
             box=SecretBox([key.get_secret_value() for key in settings.secret_keys]),
             passwords=Passwords(),
-            notifier=Notifier(database),
+            notifier=Notifier(database, interval=WAKE_EVERY),
             listener=Listener(settings.database_system_url.get_secret_value()),
             watcher=JobWatcher(database),
             modules=ModuleList(database),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     responder_paths: Listed = Field(default_factory=list, description="folders of responders, or catalog files")
     analyzers_python: str | None = Field(None, description="the runner's setting; `cortex analyzers` checks that it is there")
     job_cache_minutes: int = Field(10, ge=0, description="how long a report answers equal requests, for workers that do not say")
+    rate_limit: Literal["queue", "refuse"] = Field(
+        "queue", description="a job over its worker's rate waits for its turn, or is refused with the classic 429"
+    )
     job_timeout_seconds: float = Field(1800, gt=0, description="the runner's limit; shown as the form's default")
     longest_wait_seconds: float = Field(600, gt=0, description="`waitreport` answers after this long at the latest")
     misp_wait_seconds: float = Field(

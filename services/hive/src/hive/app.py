@@ -43,6 +43,7 @@ import hive.tasks.bulk_routes
 import hive.tasks.routes
 import hive.templates.routes
 import hive.timeline.routes
+from hive.idempotency import IdempotencyKeys, Repeated, on_repeated
 from hive.identity.authentication import SESSION_COOKIE
 from hive.platform import build
 from hive.settings import Settings
@@ -126,6 +127,8 @@ def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> Fast
         app.include_router(router)
     ui.mount(app)
     _describe_uploads(app)
+    app.add_middleware(IdempotencyKeys, database=platform.database)
+    app.add_exception_handler(Repeated, on_repeated)
     app.add_middleware(hive.classic.routes.TrailingSlash)
     return app
 

@@ -23,8 +23,9 @@ INTERVAL = 0.05
 class Notifier:
     """`wake(channel)` after a commit; returns at once."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, interval: float = INTERVAL) -> None:
         self._database = database
+        self._interval = interval
         self._due: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -40,7 +41,7 @@ class Notifier:
                 await self._database.fetch("SELECT pg_notify(c, '') FROM unnest($1::text[]) AS c", sorted(due))
             except (OSError, asyncpg.PostgresError) as error:
                 log.warning("notify_failed", channels=sorted(due), error=str(error))
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(self._interval)
 
 
 class Listener:
@@ -48,7 +49,7 @@ class Listener:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._callbacks: dict[str, list[Callable[[], None]]] = {}
+        self._callbacks: dict[str, list[Callable[[str], None]]] = {}
         self._task: asyncio.Task[None] | None = None
         self._listening = False
 
@@ -59,6 +60,10 @@ class Listener:
 
     def on(self, channel: str, callback: Callable[[], None]) -> None:
         """To be called before `start`."""
+        self.hear(channel, lambda _payload: callback())
+
+    def hear(self, channel: str, callback: Callable[[str], None]) -> None:
+        """As `on`, with the payload: a hint about which row to look at, empty for "any". To be called before `start`."""
         self._callbacks.setdefault(channel, []).append(callback)
 
     def start(self) -> None:
@@ -70,9 +75,9 @@ class Listener:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def _heard(self, _connection: Any, _pid: int, channel: str, _payload: object) -> None:
+    def _heard(self, _connection: Any, _pid: int, channel: str, payload: object) -> None:
         for callback in self._callbacks.get(channel, []):
-            callback()
+            callback(str(payload))
 
     async def _run(self) -> None:
         while True:

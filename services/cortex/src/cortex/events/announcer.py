@@ -29,6 +29,7 @@ RETURNING id, what, job_id, org_id
 """)
 # A catalog that has not left yet says nothing that the new one does not: while nobody listens, one waits, not one per change.
 _SUPERSEDED = text("DELETE FROM outbox WHERE topic = :topic AND key = :key")
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended('catalogs', 0))")
 UNSENDABLE = "The result cannot be sent over the bus: {0}. It can be read in Cortex: job {1}."
 
 
@@ -94,6 +95,7 @@ class Announcer:
     async def _catalogs(self, session: AsyncSession, organisations: set[str]) -> list[Envelope]:
         if not organisations:
             return []
+        await session.execute(_ONE_AT_A_TIME)
         links = [link for link in await all_links(session) if link.org_id in organisations]
         envelopes = [await self._outgoing.catalog(session, link) for link in links]
         for envelope in envelopes:

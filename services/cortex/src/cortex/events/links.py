@@ -21,6 +21,7 @@ INSERT INTO job_requests (sender, request_id, organisation, job_id, message_id, 
 VALUES (:sender, :request_id, :organisation, :job, :message, :trace, :org, :from_cache)
 ON CONFLICT (sender, organisation, request_id) DO NOTHING RETURNING 1
 """)
+_ANNOUNCE = text("UPDATE jobs SET announced = true WHERE id = :job AND NOT announced")
 _OF_JOBS = text("SELECT * FROM job_requests WHERE job_id = ANY(:jobs) ORDER BY sender, organisation, request_id")
 _FIND = text("SELECT * FROM job_requests WHERE sender = :sender AND organisation = :organisation AND request_id = :request_id")
 _REMOVE = text("DELETE FROM job_requests WHERE sender = :sender AND organisation = :organisation AND request_id = :request_id")
@@ -73,7 +74,10 @@ async def remember(session: AsyncSession, request: JobRequest) -> bool:
         "org": request.org_id,
         "from_cache": request.from_cache,
     }
-    return await session.scalar(_ADD, values) is not None
+    if await session.scalar(_ADD, values) is None:
+        return False
+    await session.execute(_ANNOUNCE, {"job": request.job_id})
+    return True
 
 
 async def requests_of(session: AsyncSession, jobs: list[UUID]) -> dict[UUID, list[JobRequest]]:

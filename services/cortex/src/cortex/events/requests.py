@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import asyncpg
 import orjson
 import structlog
 from pydantic import ValidationError
@@ -20,7 +21,7 @@ from cortex.events.outgoing import Outgoing
 from cortex.jobs import service as jobs
 from cortex.jobs.models import ENDED
 from cortex.jobs.requests import File, RunRequest
-from cortex.workers.service import find_worker
+from cortex.workers.targets import find_target
 from waggle.contracts.envelope import Envelope
 from waggle.contracts.messages.analysis import AnalysisCancelled, AnalysisRequested
 from waggle.errors import WaggleError
@@ -114,14 +115,14 @@ class Consumer:
             ):
                 return
             try:
-                worker = await find_worker(session, actor, kind=message.kind, worker_id=message.worker_id, name=message.name)
+                connection = await driver_connection(session)
+                target = await find_target(connection, actor, kind=message.kind, worker_id=message.worker_id, name=message.name)
                 run = await jobs.run(
-                    session,
+                    connection,
                     actor,
-                    worker=worker,
+                    target=target,
                     request=wanted,
                     default_cache_minutes=self._engine.settings.job_cache_minutes,
-                    wait_for_rate=True,
                 )
             except WaggleError as error:
                 if error.status >= 500:
@@ -200,6 +201,13 @@ class Consumer:
                 await jobs.delete_job(session, actor, job_id=known.job_id.hex)
         for channel in ("job_deleted", "job_ended", "announcements"):
             self._engine.notifier.wake(channel)
+
+
+async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
+    """The driver's connection under a session, in the session's transaction."""
+    found = (await (await session.connection()).get_raw_connection()).driver_connection
+    assert isinstance(found, asyncpg.Connection)
+    return found
 
 
 def _request_of(envelope: Envelope, request_id: str) -> JobRequest:

@@ -63,6 +63,7 @@ class Job(Base, Stamped):
     error_message: Mapped[str | None] = mapped_column(Text)
     input: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     attempt: Mapped[int] = mapped_column(Integer)
+    due_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Report(Base):

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cortex.acting import Actor
 from cortex.jobs.models import Artifact, Attachment, Blob, Job, Report
-from cortex.markings import TLP_NUMBERS
 from waggle.blobs import BlobMissing, BlobStore
 from waggle.errors import NotFound
 
@@ -64,10 +63,13 @@ async def artifacts_of(session: AsyncSession, *, job: Job) -> list[Artifact]:
 
 async def full_of(report: Report, blobs: BlobStore) -> dict[str, Any]:
     """The full report, from the blob store where it is long."""
-    if report.full_sha256 is None:
-        return report.full or {}
+    return report.full or {} if report.full_sha256 is None else await content_of(report.full_sha256, blobs)
+
+
+async def content_of(sha256: bytes, blobs: BlobStore) -> dict[str, Any]:
+    """A long report's content."""
     try:
-        content = b"".join([chunk async for chunk in blobs.open(report.full_sha256.hex())])
+        content = b"".join([chunk async for chunk in blobs.open(sha256.hex())])
     except BlobMissing:
         raise NotFound("the report's content is not in the store: is CORTEX_BLOBS that of the runner?") from None
     full = orjson.loads(content)
@@ -75,39 +77,8 @@ async def full_of(report: Report, blobs: BlobStore) -> dict[str, Any]:
     return full
 
 
-async def report_of(session: AsyncSession, blobs: BlobStore, *, job: Job, with_input: bool) -> dict[str, Any] | str:
-    """The `report` of a job as the API shows it: an object when it has ended, else a word (contracts/cortex.md §2.6)."""
-    if job.status in PENDING:
-        return PENDING[job.status]
-    if job.status == "Failure":
-        shown = shown_input(job, full=with_input)
-        given = None if shown is None else orjson.dumps(shown).decode()
-        return {"success": False, "errorMessage": job.error_message or "", "input": given}
-    report = (await session.scalars(select(Report).where(Report.job_id == job.id))).one()
-    found = await artifacts_of(session, job=job)
-    files = await files_of(session, (a.attachment_id for a in found))
-    return {
-        "summary": report.summary,
-        "full": await full_of(report, blobs),
-        "success": True,
-        "artifacts": [_in_report(artifact, files) for artifact in found],
-        "operations": report.operations,
-    }
-
-
 def shown_input(job: Job, *, full: bool) -> dict[str, Any] | None:
     """What the worker was given; its configuration is for organisation administrators alone."""
     if job.input is None or full:
         return job.input
     return {name: value for name, value in job.input.items() if name != "config"}
-
-
-def _in_report(artifact: Artifact, files: dict[int, StoredFile]) -> dict[str, Any]:
-    """`tags` and `tlp` are always there: TheHive drops all artifacts when one lacks them."""
-    shown: dict[str, Any] = {"dataType": artifact.data_type, "message": artifact.message}
-    shown |= {"tags": artifact.tags, "tlp": TLP_NUMBERS[artifact.tlp]}
-    if artifact.attachment_id is None:
-        return {**shown, "data": artifact.data}
-    file = files[artifact.attachment_id]
-    attachment = {"contentType": file.content_type, "id": file.sha256, "name": file.name, "size": file.size}
-    return {**shown, "attachment": attachment}

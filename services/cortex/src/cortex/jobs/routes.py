@@ -11,14 +11,15 @@ from cortex.access import engine_of, require
 from cortex.acting import Actor
 from cortex.engine import Engine
 from cortex.http import LISTING_PARAMETERS, SEARCH, Listing, Search, body, described, listed, nothing, shown
-from cortex.jobs import duration, service
+from cortex.jobs import duration, reading, service
 from cortex.jobs.intake import run_request
 from cortex.jobs.models import ENDED
-from cortex.jobs.reports import artifacts_of, files_of, report_of
+from cortex.jobs.reports import artifacts_of, files_of
 from cortex.jobs.requests import RunRequest
 from cortex.jobs.schemas import JobFilter, JobIds, NewJob, ShownArtifact, ShownJob, page_of, show_artifact, show_job
 from cortex.jobs.search import find_jobs
-from cortex.workers.service import find_worker
+from cortex.workers.targets import find_target
+from waggle.waiting import wait_at_most
 from waggle.web.answers import JsonResponse
 from waggle.web.fields import read_fields
 from waggle.web.paging import Page
@@ -39,10 +40,15 @@ RUN_BODY["requestBody"]["content"]["multipart/form-data"] = {
 
 async def start(engine: Engine, actor: Actor, *, kind: str, worker_id: str, request: RunRequest) -> service.Run:
     """Makes or finds the job, and wakes the runners."""
-    async with engine.database.begin(actor.scope) as session:
-        worker = await find_worker(session, actor, kind=kind, worker_id=worker_id, name=None)
+    async with engine.database.raw() as connection:
+        target = await find_target(connection, actor, kind=kind, worker_id=worker_id, name=None)
         run = await service.run(
-            session, actor, worker=worker, request=request, default_cache_minutes=engine.settings.job_cache_minutes
+            connection,
+            actor,
+            target=target,
+            request=request,
+            default_cache_minutes=engine.settings.job_cache_minutes,
+            refuse_over_rate=engine.settings.rate_limit == "refuse",
         )
     engine.notifier.wake("dispatch")
     return run
@@ -59,8 +65,10 @@ def run_router(kind: str) -> APIRouter:
         async with read_fields(request) as fields:
             wanted = await run_request(fields, engine.blobs, kind=kind)
         run = await start(engine, actor, kind=kind, worker_id=worker_id, request=wanted)
-        async with engine.database.begin(actor.scope) as session:
-            files = await files_of(session, [run.job.attachment_id])
+        files = {}
+        if run.job.attachment_id is not None:
+            async with engine.database.begin(actor.scope) as session:
+                files = await files_of(session, [run.job.attachment_id])
         return shown(show_job(run.job, files, with_input=actor.holds("orgadmin"), from_cache=run.from_cache))
 
     return routes
@@ -102,11 +110,10 @@ async def job_statuses(request: Request, actor: Reader, given: Annotated[JobIds,
 async def _shown(request: Request, actor: Actor, job_id: str, *, with_report: bool) -> ShownJob:
     engine = engine_of(request)
     full = actor.holds("orgadmin")
-    async with engine.database.begin(actor.scope) as session:
-        job = await service.get_job(session, actor, job_id=job_id)
-        files = await files_of(session, [job.attachment_id])
-        report = await report_of(session, engine.blobs, job=job, with_input=full) if with_report else None
-    return show_job(job, files, with_input=full, report=report)
+    async with engine.database.raw() as connection:
+        found = await reading.read(connection, actor, job_id=job_id, with_report=with_report)
+    report = await reading.report_of(found, engine.blobs, with_input=full) if with_report else None
+    return show_job(found.job, found.files, with_input=full, report=report)
 
 
 @router.get("/{job_id}", responses=SHOWN)
@@ -129,11 +136,12 @@ async def wait_for_report(
 ) -> Response:
     """The job with its report as soon as it ends, or as it stands after `atMost`."""
     engine = engine_of(request)
-    limit = duration.seconds(at_most)
-    async with engine.database.begin(actor.scope) as session:
-        job = await service.get_job(session, actor, job_id=job_id)
-    if job.status not in ENDED:
-        await engine.watcher.wait(job.id, seconds=min(limit, engine.settings.longest_wait_seconds))
+    limit = min(duration.seconds(at_most), engine.settings.longest_wait_seconds)
+    with engine.watcher.watching(reading.parsed_id(job_id)) as ended:
+        found = await _shown(request, actor, job_id, with_report=True)
+        if found.status in ENDED or not limit:
+            return shown(found)
+        await wait_at_most(ended, limit)
     return shown(await _shown(request, actor, job_id, with_report=True))
 
 

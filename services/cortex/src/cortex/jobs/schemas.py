@@ -98,6 +98,7 @@ class ShownJob(Shown):
     attachment: ShownAttachment
     parameters: dict[str, Any]
     date: int
+    startsAt: int = Field(description="of a job that is limited by a rate: when its turn is, in ms")
     startDate: int
     endDate: int
     errorMessage: str
@@ -147,6 +148,7 @@ def show_job(
         shown["data"] = orjson.loads(job.data) if job.kind == "responder" else job.data
     optional = {
         "label": job.label,
+        "startsAt": job.due_at if job.status == "Waiting" else None,
         "startDate": job.start_date,
         "endDate": job.end_date,
         "updatedAt": job.updated_at,

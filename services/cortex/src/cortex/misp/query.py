@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cortex.jobs.models import Job
-from cortex.jobs.reports import artifacts_of, files_of, report_of
+from cortex.jobs.models import Job, Report
+from cortex.jobs.reports import artifacts_of, files_of, full_of
 from cortex.misp.types import FILE_TYPES, MISP_TYPES, data_type_of, output_types
 from waggle.blobs import BlobStore
 from waggle.errors import BadRequest
@@ -88,8 +89,7 @@ async def answer(session: AsyncSession, blobs: BlobStore, *, job: Job) -> dict[s
         return {"error": "This job has been deleted"}
     if job.status == "Failure":
         return {"error": job.error_message or "This job has failed, without message!"}
-    report = await report_of(session, blobs, job=job, with_input=False)
-    assert isinstance(report, dict)
+    report = (await session.scalars(select(Report).where(Report.job_id == job.id))).one()
     results = []
     found = await artifacts_of(session, job=job)
     files = await files_of(session, (a.attachment_id for a in found))
@@ -107,6 +107,6 @@ async def answer(session: AsyncSession, blobs: BlobStore, *, job: Job) -> dict[s
             data = base64.b64encode(content).decode()
             types = list(reversed(MISP_TYPES["file"]))
             results.append({"types": types, "values": [file.name], "data": data, **result})
-    text = {"full": orjson.dumps(report["full"]).decode(), "summary": orjson.dumps(report["summary"]).decode()}
+    text = {"full": orjson.dumps(await full_of(report, blobs)).decode(), "summary": orjson.dumps(report.summary).decode()}
     results.append({"types": ["cortex"], "values": [orjson.dumps(text).decode()]})
     return {"results": results}

@@ -14,7 +14,7 @@ from cortex.jobs import service as jobs
 from cortex.jobs.models import ENDED
 from cortex.jobs.requests import File, RunRequest
 from cortex.misp import query
-from cortex.workers.service import find_worker
+from cortex.workers.targets import find_target
 from waggle.contracts.vocabulary import DEFAULT_PAP, DEFAULT_TLP
 from waggle.errors import BadRequest, NotFound, TooManyRequests
 from waggle.web.answers import JsonResponse
@@ -52,10 +52,15 @@ async def ask(request: Request, actor: Annotated[Actor, require("analyze")]) -> 
     question = query.read(body)
     wanted = await _run_request(engine, question)
     try:
-        async with engine.database.begin(actor.scope) as session:
-            worker = await find_worker(session, actor, kind="analyzer", worker_id=None, name=question.module)
+        async with engine.database.raw() as connection:
+            target = await find_target(connection, actor, kind="analyzer", worker_id=None, name=question.module)
             run = await jobs.run(
-                session, actor, worker=worker, request=wanted, default_cache_minutes=engine.settings.job_cache_minutes
+                connection,
+                actor,
+                target=target,
+                request=wanted,
+                default_cache_minutes=engine.settings.job_cache_minutes,
+                refuse_over_rate=engine.settings.rate_limit == "refuse",
             )
     except NotFound:
         return JsonResponse({"error": f"Module {question.module} not found"}, 404)

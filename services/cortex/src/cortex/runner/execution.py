@@ -23,6 +23,7 @@ from waggle.blobs import BlobMissing, BlobStore
 from waggle.security.secretbox import SealBroken, SecretBox
 
 MAX_INLINE_REPORT = 256 * 1024
+SHORT_OUTPUT = 64 * 1024
 MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 DISABLED = "The worker was disabled before its job could run."
 NO_RUNNER = "Worker cannot be run: no runner of this engine fits it (it names no command)."
@@ -53,7 +54,7 @@ class Execution:
             return Outcome(Failure(str(refusal)))
         scrubber = Scrubber(config)
         given = folders.job_input(job, config)
-        folder = await asyncio.to_thread(folders.make, self.job_directory, job, self.runner_id)
+        folder = folders.make(self.job_directory, job, self.runner_id)
         try:
             await self._fill(folder, job, given)
             outcome = await self._execute(job, worker, folder, scrubber)
@@ -61,7 +62,7 @@ class Execution:
             outcome = Outcome(Failure(str(refusal)))
         finally:
             if not (self.keep_folder or job.parameters.get("keepJobFolder") is True):
-                await asyncio.shield(asyncio.to_thread(folders.remove, folder))
+                await _remove(folder)
         return _scrubbed(outcome, scrubber, given)
 
     def _worker_of(self, job: Job) -> tuple[Worker, dict[str, Any]]:
@@ -88,7 +89,7 @@ class Execution:
                 ) from None
             target.chmod(0o600)
             given |= {"file": target.name, "filename": job.file.name, "contentType": job.file.content_type}
-        await asyncio.to_thread(folders.write_input, folder, given)
+        folders.write_input(folder, given)
 
     async def _execute(self, job: Job, worker: Worker, folder: Path, scrubber: Scrubber) -> Outcome:
         runner = next((r for r in self.runners if r.fits(worker)), None)
@@ -99,20 +100,27 @@ class Execution:
             ended = await runner.run(worker, folder, time_limit=timeout)
         except CannotStart as error:
             raise Refused(str(error)) from None
+        notes = [("sandbox", f"ran without: {layer} ({why})") for layer, why in ended.missing.items()]
         if ended.stopped == "time":
             raise Refused(_timed_out(timeout, ended))
         if ended.stopped == "disk":
             raise Refused(f"{job.worker_name} wrote more than CORTEX_JOB_DISK_MIB allows and was stopped.{_last_words(ended)}")
         try:
-            result = await asyncio.to_thread(read_output, folder, scrubber, max_bytes=self.max_report)
+            result = await self._read(folder, scrubber)
         except NoOutput:
             raise Refused(_silent(job, worker, ended)) from None
         except InvalidOutput as error:
             raise Refused(f"Invalid output: {error}.{_last_words(ended)}") from None
-        outcome = Outcome(result)
+        outcome = Outcome(result, notes=notes)
         if isinstance(result, Report):
             await self._store_files(outcome, result)
         return outcome
+
+    async def _read(self, folder: Path, scrubber: Scrubber) -> Report | Failure:
+        """A short report is read faster than a thread is woken for it."""
+        if folders.output_size(folder) <= SHORT_OUTPUT:
+            return read_output(folder, scrubber, max_bytes=self.max_report)
+        return await asyncio.to_thread(read_output, folder, scrubber, max_bytes=self.max_report)
 
     async def _store_files(self, outcome: Outcome, report: Report) -> None:
         for file in (a.file for a in report.artifacts if a.file is not None):
@@ -121,6 +129,11 @@ class Execution:
         text = orjson.dumps(report.full)
         if len(text) > MAX_INLINE_REPORT:
             outcome.full = await self.blobs.put(text)
+
+
+async def _remove(folder: Path) -> None:
+    if not folders.remove_small(folder):
+        await asyncio.shield(asyncio.to_thread(folders.remove, folder))
 
 
 def _scrubbed(outcome: Outcome, scrubber: Scrubber, given: dict[str, Any]) -> Outcome:

@@ -17,6 +17,8 @@ import orjson
 from cortex.runner.identity import RunnerId
 from cortex.runner.job import Job
 
+FEW = 16
+
 
 def job_folder_name(job: Job, runner: RunnerId) -> str:
     return f"cortex-job-{job.hex}-{runner}-{secrets.token_hex(4)}"
@@ -68,6 +70,31 @@ def _write(path: Path, content: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
+
+
+def output_size(folder: Path) -> int:
+    """Bytes of `output.json`, 0 where there is none to speak of."""
+    try:
+        return (folder / "output" / "output.json").lstat().st_size
+    except OSError:
+        return 0
+
+
+def remove_small(folder: Path) -> bool:
+    """Removes a job folder that holds nothing but the usual few files, without a thread; False: it needs `remove`."""
+    try:
+        for place in (folder / "input", folder / "output", folder):
+            entries = list(os.scandir(place))
+            if len(entries) > FEW:
+                return False
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    return False
+                Path(entry.path).unlink()
+            place.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def size_of(folder: Path) -> int:

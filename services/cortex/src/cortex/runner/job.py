@@ -101,3 +101,5 @@ class Outcome:
     files: dict[Path, Blob] = field(default_factory=dict)
     full: Blob | None = None
     """The long report's blob."""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """What the operator should know of how it ran: (what, detail), for the job's events."""

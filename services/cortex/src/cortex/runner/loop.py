@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -13,12 +12,14 @@ import asyncpg
 from cortex.runner import folder, identity, store
 from cortex.runner.commands import Commands
 from cortex.runner.execution import Execution
+from cortex.runner.finishing import DATABASE_AWAY, Finisher
 from cortex.runner.identity import RunnerId
 from cortex.runner.job import Failure, Job, Outcome
 from cortex.runner.process import Bounds, ProcessRunner, WarmRunner
 from cortex.runner.protocol import Runner
 from cortex.runner.settings import RunnerSettings
 from cortex.runner.store import Store
+from cortex.runner.zygote import ZygoteLost
 from cortex.runner.zygotes import Zygotes
 from waggle.blobs import open_store
 from waggle.security.secretbox import SecretBox
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 1.0
 """Seconds between looks into the queue when no wake-up comes."""
 RETRY_EVERY = 1.0
-DATABASE_AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+ZYGOTE_LOST = "The process that analyzers are forked from was lost each time this job ran. See the runner's log and the kernel's."
 OUR_FAULT = "The engine failed while it ran this job: {0}. See the runner's log for job {1}."
 
 
@@ -41,6 +42,7 @@ class JobLoop:
         self._concurrency = concurrency
         self._beat_every = lease_seconds / 3
         self._stop_grace = stop_grace
+        self._finisher = Finisher(jobs)
         self._running: dict[asyncio.Task[None], Job] = {}
         self._stopping = asyncio.Event()
         self._look = asyncio.Event()
@@ -62,7 +64,7 @@ class JobLoop:
         try:
             while not self._stopping.is_set():
                 self._look.clear()
-                if len(self._running) < self._concurrency and await self._take_one():
+                if len(self._running) < self._concurrency and await self._take(self._concurrency - len(self._running)):
                     continue
                 await wait_at_most(self._look, LOOK_EVERY)
             await self._drain()
@@ -71,19 +73,19 @@ class JobLoop:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
 
-    async def _take_one(self) -> bool:
+    async def _take(self, room: int) -> bool:
+        """Whether there may be more."""
         try:
-            job = await self._store.claim()
+            jobs = await self._store.claim(room)
         except DATABASE_AWAY as error:
             log.warning("database_away", extra={"error": str(error)})
             await asyncio.sleep(RETRY_EVERY)
             return False
-        if job is None:
-            return False
-        task = asyncio.create_task(self._work(job))
-        self._running[task] = job
-        task.add_done_callback(self._ended)
-        return True
+        for job in jobs:
+            task = asyncio.create_task(self._work(job))
+            self._running[task] = job
+            task.add_done_callback(self._ended)
+        return len(jobs) == room
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
@@ -93,34 +95,29 @@ class JobLoop:
 
     async def _work(self, job: Job) -> None:
         marks = {"job": job.hex, "attempt": job.attempt, "worker": job.worker_name}
-        log.info("job_started", extra=marks)
+        log.debug("job_started", extra=marks)
         try:
             outcome = await self._execution.run(job)
         except asyncio.CancelledError:
             log.info("job_stopped", extra=marks)
             raise
+        except ZygoteLost:
+            await self._lost(job)
+            return
         except Exception as error:  # the job must end, and the runner go on, whatever this job has hit
             log.exception("job_broke_the_runner", extra=marks)
             outcome = Outcome(Failure(OUR_FAULT.format(f"{type(error).__name__}: {error}", job.hex)))
-        kept = await self._persist(lambda: self._finish(job, outcome), what="finish", job=job)
+        kept = await self._finisher.finish(job, outcome)
         status = "Failure" if isinstance(outcome.result, Failure) else "Success"
         log.info("job_ended", extra={**marks, "status": status if kept else "dropped: the lease was gone"})
 
-    async def _finish(self, job: Job, outcome: Outcome) -> bool:
-        try:
-            return await self._store.finish(job, outcome)
-        except (asyncpg.DataError, asyncpg.ProgramLimitExceededError) as error:
-            text = f"Report creation failure: {error}"
-            return await self._store.finish(job, Outcome(Failure(text)))
-
-    async def _persist(self, write: Callable[[], Awaitable[bool]], *, what: str, job: Job) -> bool:
-        """A result is not given up while the database is away; the lease's number keeps a late one from doing harm."""
-        while True:
-            try:
-                return await write()
-            except DATABASE_AWAY as error:
-                log.warning("database_away", extra={"waiting_to": what, "job": job.hex, "error": str(error)})
-                await asyncio.sleep(RETRY_EVERY)
+    async def _lost(self, job: Job) -> None:
+        """The process that jobs are forked from has died, and this job with it: another try, but not without end."""
+        log.error("zygote_lost", extra={"job": job.hex, "attempt": job.attempt})
+        if job.attempt >= store.MAX_LOSSES:
+            await self._finisher.finish(job, Outcome(Failure(ZYGOTE_LOST)))
+        else:
+            await self._store.hand_back(job, "the process that analyzers are forked from was lost")
 
     async def _beat(self) -> None:
         while True:

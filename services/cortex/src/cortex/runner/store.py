@@ -14,7 +14,6 @@ import orjson
 
 from cortex.markings import PAP_NUMBERS, TLP_NUMBERS
 from cortex.runner.job import Artifact, Failure, InputFile, Job, Outcome, Worker
-from waggle.blobs import Blob
 from waggle.ids import now_ms
 
 MAX_LOSSES = 3
@@ -24,19 +23,27 @@ LOST_TOO_OFTEN = (
     "Look into the runner's log and the kernel's, then run the job again."
 )
 
-# The oldest due job of the organisation that has the fewest running: one organisation's thousand jobs do not hold up
-# another's one. The order of `turn` is kept by the nested loop of the lateral join, which stops at the first row.
+# Due jobs of the organisations that have the fewest running: one organisation's thousand jobs do not hold up another's one.
+# Organisations are found by hops through the index, not by reading the queue; the order of `turn` is kept by the nested loop
+# of the lateral join, which stops at the last row wanted.
 CLAIM = """
-WITH turn AS MATERIALIZED (
-  SELECT due.org_id
-  FROM (SELECT org_id, min(enqueued_at) AS oldest FROM dispatch WHERE not_before <= now() GROUP BY org_id) due
-  LEFT JOIN (SELECT org_id, count(*) AS running FROM leases GROUP BY org_id) busy USING (org_id)
-  ORDER BY coalesce(busy.running, 0), due.oldest
+WITH RECURSIVE org AS (
+  (SELECT org_id FROM dispatch ORDER BY org_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT d.org_id FROM dispatch d WHERE d.org_id > org.org_id ORDER BY d.org_id LIMIT 1) FROM org
+  WHERE org.org_id IS NOT NULL
+), turn AS MATERIALIZED (
+  SELECT org.org_id, greatest(1, ceil($4::int / count(*) OVER ()))::int AS share
+  FROM org LEFT JOIN (SELECT org_id, count(*) AS running FROM leases GROUP BY org_id) busy USING (org_id)
+  WHERE org.org_id IS NOT NULL
+  ORDER BY coalesce(busy.running, 0), (
+    SELECT enqueued_at FROM dispatch WHERE dispatch.org_id = org.org_id AND not_before <= now()
+    ORDER BY priority DESC, enqueued_at, job_id LIMIT 1)
 ), chosen AS MATERIALIZED (
   SELECT d.job_id FROM turn CROSS JOIN LATERAL (
     SELECT job_id FROM dispatch WHERE dispatch.org_id = turn.org_id AND not_before <= now()
-    ORDER BY priority DESC, enqueued_at, job_id LIMIT 1 FOR UPDATE SKIP LOCKED
-  ) d LIMIT 1
+    ORDER BY priority DESC, enqueued_at, job_id LIMIT turn.share FOR UPDATE SKIP LOCKED
+  ) d LIMIT $4
 ), taken AS (
   DELETE FROM dispatch USING chosen WHERE dispatch.job_id = chosen.job_id RETURNING dispatch.job_id
 ), job AS (
@@ -49,10 +56,9 @@ WITH turn AS MATERIALIZED (
   INSERT INTO job_events (org_id, job_id, at, what, detail)
   SELECT org_id, id, $3, 'started', 'attempt ' || attempt || ' on ' || $1 FROM job
 ), told AS (
-  INSERT INTO announcements (job_id, what)
-  SELECT id, 'started' FROM job WHERE EXISTS (SELECT FROM job_requests r WHERE r.job_id = job.id) RETURNING id
+  INSERT INTO announcements (job_id, what) SELECT id, 'started' FROM job WHERE announced
 )
-SELECT job.*, EXISTS (SELECT FROM told) AS told, w.id AS found_worker,
+SELECT job.*, w.id AS found_worker,
   w.command, w.root, w.config_sealed, w.timeout_minutes, d.config AS flavor_config,
   encode(a.sha256, 'hex') AS file_sha256, a.name AS file_name, a.content_type AS file_content_type
 FROM job
@@ -84,9 +90,9 @@ WITH lost AS (
   UPDATE jobs SET status = 'Failure', losses = losses + 1, reusable = false, end_date = $1, updated_at = $1,
     version = version + 1, error_message = $3
   FROM lost WHERE jobs.id = lost.job_id AND jobs.attempt = lost.attempt AND status = 'InProgress' AND losses + 1 >= $2
-  RETURNING jobs.id
+  RETURNING jobs.id, announced
 ), told AS (
-  INSERT INTO announcements (job_id, what) SELECT id, 'ended' FROM failed
+  INSERT INTO announcements (job_id, what) SELECT id, 'ended' FROM failed WHERE announced
 ), events AS (
   INSERT INTO job_events (org_id, job_id, at, what, detail)
   SELECT org_id, job_id, $1, 'lost', 'no beat from ' || runner || ' since ' || beat_at FROM lost
@@ -108,10 +114,47 @@ INSERT INTO dispatch (job_id, org_id, worker_id, priority, enqueued_at)
 SELECT id, org_id, worker_id, priority, to_timestamp(created_at / 1000.0) FROM job
 """
 
-END = """
-UPDATE jobs SET status = $3, end_date = $4, updated_at = $4, version = version + 1, error_message = $5, input = $6,
-  reusable = reusable AND $3 = 'Success'
-WHERE id = $1 AND attempt = $2 AND status = 'InProgress' RETURNING org_id
+# How any number of jobs ended, all in one statement. Only who still holds a job's lease changes anything.
+FINISH = """
+WITH item AS MATERIALIZED (
+  SELECT * FROM jsonb_to_recordset($1::jsonb) AS x (id uuid, attempt int, status text, error_message text, input jsonb,
+    summary jsonb, "full" jsonb, full_sha256 text, operations jsonb, artifacts jsonb, blobs jsonb, events jsonb)
+), released AS (
+  DELETE FROM leases USING item WHERE leases.job_id = item.id AND leases.attempt = item.attempt
+), ended AS (
+  UPDATE jobs SET status = item.status, end_date = $2, updated_at = $2, version = version + 1, input = item.input,
+    error_message = item.error_message, reusable = reusable AND item.status = 'Success'
+  FROM item WHERE jobs.id = item.id AND jobs.attempt = item.attempt AND jobs.status = 'InProgress'
+  RETURNING jobs.id, org_id, announced
+), blob AS (
+  INSERT INTO blobs (sha256, sha1, md5, size)
+  SELECT DISTINCT decode(b.sha256, 'hex'), decode(b.sha1, 'hex'), decode(b.md5, 'hex'), b.size
+  FROM item JOIN ended USING (id), jsonb_to_recordset(item.blobs) AS b (sha256 text, sha1 text, md5 text, size bigint)
+  ON CONFLICT DO NOTHING
+), report AS (
+  INSERT INTO reports (job_id, org_id, summary, "full", full_sha256, operations)
+  SELECT id, org_id, summary, "full", decode(full_sha256, 'hex'), operations FROM item JOIN ended USING (id)
+  WHERE item.status = 'Success'
+), found AS MATERIALIZED (
+  SELECT id, org_id, a.*, CASE WHEN a.sha256 IS NOT NULL THEN nextval('attachments_id_seq') END AS attachment_id
+  FROM item JOIN ended USING (id), ROWS FROM (jsonb_to_recordset(item.artifacts) AS (data_type text, data text, sha256 text,
+    name text, content_type text, tlp text, tags jsonb, message text)) WITH ORDINALITY
+    AS a (data_type, data, sha256, name, content_type, tlp, tags, message, place)
+), attachment AS (
+  INSERT INTO attachments (id, org_id, sha256, name, content_type) OVERRIDING SYSTEM VALUE
+  SELECT attachment_id, org_id, decode(sha256, 'hex'), name, content_type FROM found WHERE attachment_id IS NOT NULL
+), artifact AS (
+  INSERT INTO artifacts (org_id, job_id, data_type, data, attachment_id, tlp, tags, message)
+  SELECT org_id, id, data_type, data, attachment_id, tlp, ARRAY(SELECT jsonb_array_elements_text(tags)), message
+  FROM found ORDER BY id, place
+), event AS (
+  INSERT INTO job_events (org_id, job_id, at, what, detail)
+  SELECT org_id, id, $2, e.what, e.detail
+  FROM item JOIN ended USING (id), jsonb_to_recordset(item.events) AS e (what text, detail text)
+), told AS (
+  INSERT INTO announcements (job_id, what) SELECT id, 'ended' FROM ended WHERE announced
+)
+SELECT id, announced FROM ended
 """
 
 
@@ -161,13 +204,12 @@ class Store:
         self._runner = runner
         self._lease = lease_seconds
 
-    async def claim(self) -> Job | None:
-        row = await self._pool.fetchrow(CLAIM, self._runner, self._lease, now_ms())
-        if row is None:
-            return None
-        if row["told"]:
+    async def claim(self, most: int = 1) -> list[Job]:
+        """Up to `most` jobs, under leases of ours."""
+        rows = await self._pool.fetch(CLAIM, self._runner, self._lease, now_ms(), most)
+        if any(row["announced"] for row in rows):
             await self.wake("announcements")
-        return _job(row)
+        return [_job(row) for row in rows]
 
     async def beat(self, jobs: list[Job]) -> set[UUID]:
         """The ids of the jobs that are still ours; the others were deleted or given to another runner."""
@@ -190,76 +232,44 @@ class Store:
         """Gives up the lease of a job that is no longer wanted."""
         await self._pool.execute("DELETE FROM leases WHERE job_id = $1 AND attempt = $2", job.id, job.attempt)
 
-    async def finish(self, job: Job, outcome: Outcome) -> bool:
-        """Writes how the job ended, in one transaction; False when the lease was no longer ours or the job was deleted."""
-        result = outcome.result
-        failure = result if isinstance(result, Failure) else None
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute("DELETE FROM leases WHERE job_id = $1 AND attempt = $2", job.id, job.attempt)
-            org = await connection.fetchval(
-                END,
-                job.id,
-                job.attempt,
-                "Failure" if failure else "Success",
-                now_ms(),
-                failure.message if failure else None,
-                failure.input if failure else None,
-            )
-            if org is None:
-                return False
-            if not isinstance(result, Failure):
-                await self._write_report(connection, job, outcome)
-            await connection.execute("INSERT INTO announcements (job_id, what) VALUES ($1, 'ended')", job.id)
-        await self.wake("job_ended", "announcements")
-        return True
-
-    async def _write_report(self, connection: asyncpg.Connection, job: Job, outcome: Outcome) -> None:
-        report = outcome.result
-        assert not isinstance(report, Failure)
-        for blob in [*outcome.files.values(), *([outcome.full] if outcome.full else [])]:
-            await _add_blob(connection, blob)
-        await connection.execute(
-            'INSERT INTO reports (job_id, org_id, summary, "full", full_sha256, operations) VALUES ($1, $2, $3, $4, $5, $6)',
-            job.id,
-            job.org_id,
-            report.summary,
-            None if outcome.full else report.full,
-            bytes.fromhex(outcome.full.sha256) if outcome.full else None,
-            report.operations,
-        )
-        rows = [await self._artifact_row(connection, job, artifact, outcome.files) for artifact in report.artifacts]
+    async def finish(self, ended: list[tuple[Job, Outcome]]) -> set[UUID]:
+        """Writes how jobs ended, in one transaction; the ids of those that were still ours and not deleted."""
+        rows = await self._pool.fetch(FINISH, [_item(job, outcome) for job, outcome in ended], now_ms())
         if rows:
-            await connection.executemany(
-                "INSERT INTO artifacts (org_id, job_id, data_type, data, attachment_id, tlp, tags, message)"
-                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                rows,
+            channels = [["job_ended", row["id"].hex] for row in rows]
+            channels += [["announcements", ""]] if any(row["announced"] for row in rows) else []
+            await self._pool.execute(
+                "SELECT pg_notify(c, p) FROM unnest($1::text[], $2::text[]) AS x (c, p)", *map(list, zip(*channels, strict=True))
             )
-
-    async def _artifact_row(
-        self, connection: asyncpg.Connection, job: Job, artifact: Artifact, files: dict[Any, Blob]
-    ) -> tuple[Any, ...]:
-        attachment = None
-        if artifact.file is not None:
-            attachment = await connection.fetchval(
-                "INSERT INTO attachments (org_id, sha256, name, content_type) VALUES ($1, $2, $3, $4) RETURNING id",
-                job.org_id,
-                bytes.fromhex(files[artifact.file.path].sha256),
-                artifact.file.name,
-                artifact.file.content_type,
-            )
-        head = (job.org_id, job.id, artifact.data_type, artifact.data, attachment)
-        return (*head, artifact.tlp, artifact.tags, artifact.message)
+        return {UUID(bytes=row["id"].bytes) for row in rows}
 
     async def wake(self, *channels: str) -> None:
         """Tells whoever waits; after the commit, and without data."""
         await self._pool.execute("SELECT pg_notify(c, '') FROM unnest($1::text[]) AS c", list(channels))
 
 
-async def _add_blob(connection: asyncpg.Connection, blob: Blob) -> None:
-    await connection.execute(
-        "INSERT INTO blobs (sha256, sha1, md5, size) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        bytes.fromhex(blob.sha256),
-        bytes.fromhex(blob.sha1),
-        bytes.fromhex(blob.md5),
-        blob.size,
-    )
+def _item(job: Job, outcome: Outcome) -> dict[str, Any]:
+    """An ended job as FINISH reads it."""
+    result = outcome.result
+    item: dict[str, Any] = {"id": job.id, "attempt": job.attempt, "blobs": [], "artifacts": []}
+    item["events"] = [{"what": what, "detail": detail} for what, detail in outcome.notes]
+    if isinstance(result, Failure):
+        return {**item, "status": "Failure", "error_message": result.message, "input": result.input}
+    item |= {"status": "Success", "summary": result.summary, "operations": result.operations}
+    if outcome.full is None:
+        item["full"] = result.full
+    else:
+        item["full_sha256"] = outcome.full.sha256
+    blobs = [*outcome.files.values(), *([outcome.full] if outcome.full else [])]
+    item["blobs"] = [{"sha256": b.sha256, "sha1": b.sha1, "md5": b.md5, "size": b.size} for b in blobs]
+    item["artifacts"] = [_artifact(artifact, outcome) for artifact in result.artifacts]
+    return item
+
+
+def _artifact(artifact: Artifact, outcome: Outcome) -> dict[str, Any]:
+    shown = {"data_type": artifact.data_type, "data": artifact.data, "tlp": artifact.tlp, "tags": artifact.tags}
+    shown["message"] = artifact.message
+    if artifact.file is not None:
+        shown |= {"sha256": outcome.files[artifact.file.path].sha256, "name": artifact.file.name}
+        shown["content_type"] = artifact.file.content_type
+    return shown

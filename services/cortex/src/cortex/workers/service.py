@@ -59,17 +59,6 @@ async def get_worker(session: AsyncSession, actor: Actor, *, kind: str, worker_i
     return found
 
 
-async def find_worker(session: AsyncSession, actor: Actor, *, kind: str, worker_id: str | None, name: str | None) -> Worker:
-    """By id, else by name. Raises NotFound."""
-    if worker_id is not None:
-        return await get_worker(session, actor, kind=kind, worker_id=worker_id)
-    query = select(Worker).where(Worker.org_id == actor.organisation, Worker.kind == kind, Worker.name == name)
-    found = (await session.scalars(query)).one_or_none()
-    if found is None:
-        raise NotFound(f"worker {name} not found")
-    return found
-
-
 async def workers_for(session: AsyncSession, actor: Actor, *, kind: str, data_type: str) -> list[Worker]:
     query = select(Worker).where(Worker.org_id == actor.organisation, Worker.kind == kind)
     return list(await session.scalars(query.where(Worker.data_types.contains([data_type])).order_by(Worker.name)))

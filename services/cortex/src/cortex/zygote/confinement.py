@@ -13,6 +13,7 @@ from .order import DIRECT, Order
 
 OPEN_FILES = 1024
 MAX_FILE = 2 * 1024**3
+KEPT = 64
 SHARED_MEMORY = "size=256m,mode=1777"
 
 OWN_PROC_LAYER, PID_MAX = "own /proc", "pid_max"
@@ -25,8 +26,9 @@ CONFIGURATION = (
 )  # fmt: skip
 """What of /etc programs read; nothing of it is secret."""
 DEVICES = ("null", "zero", "full", "random", "urandom")
-OWN_PROC = ("self", "cpuinfo", "meminfo", "stat", "filesystems", "version", "loadavg", "uptime", "sys")
+OWN_PROC = ("cpuinfo", "meminfo", "stat", "filesystems", "version", "loadavg", "uptime", "sys")
 """What of /proc is shown where there is no /proc of the job's own."""
+DEVICE_RIGHTS = landlock.READ | landlock.WRITE_FILE | landlock.IOCTL_DEV | landlock.TRUNCATE
 MACHINE_FACTS = ("/sys/devices/system", "/sys/fs/cgroup", "/run/systemd/resolve")
 
 
@@ -35,12 +37,16 @@ class Ground:
     """What the machine and the zygote's own start allow, found out once."""
 
     missing: dict[str, str] = field(default_factory=dict)
-    landlock: int = 0
+    rights: int = 0
+    """Landlock's version, 0 = there is none."""
     filters: dict[bool, bytes] = field(default_factory=dict)
     pids: bool = False
     mounts: bool = False
     own_proc: bool = False
     pid_max: bool = False
+    shared_memory: bool = field(default_factory=lambda: os.path.isdir("/dev/shm"))
+    system: landlock.Grants = field(default_factory=lambda: landlock.Grants((), 0))
+    known: dict[tuple[str, ...], landlock.Grants] = field(default_factory=dict)
 
     @classmethod
     def look(cls, missing: dict[str, str]) -> Ground:
@@ -48,7 +54,7 @@ class Ground:
         ground = cls(dict(missing), landlock.version())
         ground.pids = not {"namespaces", "pid namespace"} & missing.keys()
         ground.mounts = not {"namespaces", "mount namespace"} & missing.keys()
-        if not ground.landlock:
+        if not ground.rights:
             ground.missing["landlock"] = "this kernel has no Landlock, or it is switched off"
         try:
             ground.filters = {datagrams: seccomp.program(datagrams=datagrams) for datagrams in (False, True)}
@@ -63,6 +69,27 @@ class Ground:
             self.missing[OWN_PROC_LAYER] = failed[OWN_PROC_LAYER]
         if root and not self.pid_max:
             self.missing["process limit"] = f"the runner is root, and kernel.pid_max of a namespace: {failed[PID_MAX]}"
+        if self.rights:
+            self.system = _system_grants(self)
+
+    def grants_of(self, order: Order) -> landlock.Grants:
+        """What the order's program reads, opened once for all jobs that read the same; to be called before the fork too."""
+        key = tuple(order.readable)
+        if key not in self.known:
+            if len(self.known) >= KEPT:
+                self.known.pop(next(iter(self.known))).close()
+            self.known[key] = landlock.Grants([(path, landlock.RUN) for path in key], self.rights)
+        return self.known[key]
+
+    def writable(self, order: Order) -> list[str]:
+        """Beside the job's folder."""
+        own_tmp = self.mounts and not _below_tmp(order)
+        return [*(["/dev/shm"] if self.mounts and self.shared_memory else []), *(["/tmp"] if own_tmp else [])]
+
+
+def _below_tmp(order: Order) -> bool:
+    """Whether something the job needs would vanish under a /tmp of its own."""
+    return any(path.startswith("/tmp/") for path in (order.folder, order.cwd, *order.readable))
 
 
 def _own_mounts(order: Order, ground: Ground) -> None:
@@ -70,9 +97,9 @@ def _own_mounts(order: Order, ground: Ground) -> None:
     unshare(CLONE_NEWNS | CLONE_NEWIPC)
     if ground.own_proc:
         namespaces.fresh_proc()
-    if os.path.isdir("/dev/shm"):
+    if ground.shared_memory:
         mount("shm", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, SHARED_MEMORY)
-    if not any(path.startswith("/tmp/") for path in (order.folder, order.cwd, *order.readable)):
+    if not _below_tmp(order):
         own = Path(order.folder) / "tmp"
         own.mkdir(mode=0o700, exist_ok=True)
         mount(str(own), "/tmp", None, MS_BIND)
@@ -90,26 +117,21 @@ def _limits(order: Order) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def _files(order: Order, ground: Ground) -> landlock.Ruleset:
-    rules = landlock.Ruleset(ground.landlock, ports=None if order.network == DIRECT else order.ports)
-    for path in (*SYSTEM, *order.readable):
-        rules.allow(path, landlock.RUN)
-    for name in CONFIGURATION:
-        rules.allow(f"/etc/{name}", landlock.READ)
-    for path in MACHINE_FACTS:
-        rules.allow(path, landlock.READ)
-    for name in DEVICES:
-        rules.allow(f"/dev/{name}", landlock.READ | landlock.WRITE_FILE | landlock.IOCTL_DEV | landlock.TRUNCATE)
-    for path in ["/proc"] if ground.own_proc else [f"/proc/{name}" for name in OWN_PROC]:
-        rules.allow(path, landlock.READ)
-    writable = [order.folder, *(["/dev/shm"] if ground.mounts else []), *(["/tmp"] if _has_own_tmp(order, ground) else [])]
-    for path in writable:
-        rules.allow(path, rules.everything)
-    return rules
+def _system_grants(ground: Ground) -> landlock.Grants:
+    """What every job may do beside its own folder."""
+    wanted = [(path, landlock.RUN) for path in SYSTEM]
+    wanted += [(f"/etc/{name}", landlock.READ) for name in CONFIGURATION]
+    wanted += [(path, landlock.READ) for path in MACHINE_FACTS]
+    wanted += [(f"/dev/{name}", DEVICE_RIGHTS) for name in DEVICES]
+    if not ground.own_proc:
+        wanted += [(f"/proc/{name}", landlock.READ) for name in OWN_PROC]
+    return landlock.Grants(wanted, ground.rights)
 
 
-def _has_own_tmp(order: Order, ground: Ground) -> bool:
-    return ground.mounts and os.path.isdir(os.path.join(order.folder, "tmp"))
+def _own_grants(order: Order, ground: Ground) -> landlock.Grants:
+    wanted = [(path, landlock.everything(ground.rights)) for path in (order.folder, *ground.writable(order))]
+    wanted += [("/proc", landlock.READ)] if ground.own_proc else [("/proc/self", landlock.READ)]
+    return landlock.Grants(wanted, ground.rights)
 
 
 def confine(order: Order, ground: Ground) -> None:
@@ -118,7 +140,12 @@ def confine(order: Order, ground: Ground) -> None:
         _own_mounts(order, ground)
         if ground.pid_max and order.processes:
             namespaces.limit_processes(max(order.processes, namespaces.LEAST_PROCESSES))
-    rules = _files(order, ground) if ground.landlock else None
+    rules = None
+    if ground.rights:
+        rules = landlock.Ruleset(ground.rights, ports=None if order.network == DIRECT else order.ports)
+        rules.allow(ground.grants_of(order))
+        rules.allow(ground.system)
+        rules.allow(_own_grants(order, ground))
     if "namespaces" not in ground.missing:
         drop_capabilities()
     _limits(order)

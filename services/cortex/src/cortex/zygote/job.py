@@ -39,7 +39,7 @@ def _say(text: str) -> None:
 
 
 def _forget(output: int, fault: int) -> None:
-    """Nothing of the zygote's is left open or in the way."""
+    """Nothing of the zygote's is left in the way. `_start` closes its handles, when the sandbox is built."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_DUMPABLE, 1)
     signal.set_wakeup_fd(-1)
@@ -50,7 +50,6 @@ def _forget(output: int, fault: int) -> None:
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target, inheritable=True)
     os.dup2(kept, FAULT, inheritable=False)
-    os.closerange(FAULT + 1, MOST_HANDLES)
 
 
 def _start(order: Order, ground: Ground, code: types.CodeType | None) -> int:
@@ -63,6 +62,7 @@ def _start(order: Order, ground: Ground, code: types.CodeType | None) -> int:
     except OSError as error:
         _say(f"XThe sandbox could not be built: {error}")
         return CANNOT_START
+    os.closerange(FAULT + 1, MOST_HANDLES)
     if not order.warm:
         os.execve(order.argv[0], order.argv, order.env)
     os.close(FAULT)

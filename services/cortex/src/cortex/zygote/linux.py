@@ -91,11 +91,19 @@ class _CapData(ctypes.Structure):
     _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
 
 
-def drop_capabilities() -> None:
-    """Gives up every capability, for this process and all it will ever start."""
+_CAPABILITIES = ctypes.byref(_CapHeader(0x20080522, 0))
+_NONE = ctypes.byref((_CapData * 2)())
+
+
+def bound_capabilities() -> None:
+    """No program started from here on can gain a capability; those that this process has, it keeps."""
     for capability in range(LAST_CAPABILITY + 1):
         try:
             prctl(PR_CAPBSET_DROP, capability)
-        except OSError:  # unknown to this kernel, or we had no say about the bounding set to begin with
+        except OSError:  # unknown to this kernel
             break
-    _checked(_libc.capset(ctypes.byref(_CapHeader(0x20080522, 0)), ctypes.byref((_CapData * 2)())))
+
+
+def drop_capabilities() -> None:
+    """Gives up every capability."""
+    _checked(_libc.capset(_CAPABILITIES, _NONE))

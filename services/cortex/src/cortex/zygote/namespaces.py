@@ -86,4 +86,8 @@ def fresh_proc() -> None:
 
 def limit_processes(most: int) -> None:
     """At most so many processes in this PID namespace (Linux 6.14; root is exempt from RLIMIT_NPROC). Needs `fresh_proc`."""
-    Path("/proc/sys/kernel/pid_max").write_text(str(most))
+    handle = os.open("/proc/sys/kernel/pid_max", os.O_WRONLY)
+    try:
+        os.write(handle, b"%d" % most)
+    finally:
+        os.close(handle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
@@ -17,7 +18,17 @@ from typing import Any
 
 from . import job, namespaces, script
 from .confinement import Ground, probe
-from .linux import CLONE_NEWPID, PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, clone_sleeper, prctl, setns, unshare
+from .linux import (
+    CLONE_NEWPID,
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_DUMPABLE,
+    PR_SET_PDEATHSIG,
+    bound_capabilities,
+    clone_sleeper,
+    prctl,
+    setns,
+    unshare,
+)
 from .order import MAX_PACKET, Ending, Greeting, Order
 
 BROKEN = 70
@@ -80,6 +91,8 @@ class Zygote:
 
     def _fork(self, order: Order, output: int) -> None:
         code = script.compiled(order.argv[0]) if order.warm else None
+        if self._ground.rights:
+            self._ground.grants_of(order)
         fault, told = os.pipe()
         os.set_blocking(fault, False)
         sleeper = 0
@@ -217,16 +230,29 @@ def _descend(ground_missing: dict[str, str]) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _out_of_the_way(channel: socket.socket) -> socket.socket:
+    """Keeps the number that a job uses for its own pipe from being anything's here."""
+    moved = socket.socket(fileno=fcntl.fcntl(channel, fcntl.F_DUPFD_CLOEXEC, job.FAULT + 1))
+    channel.close()
+    nothing = os.open("/dev/null", os.O_RDWR)
+    if nothing != job.FAULT:
+        os.dup2(nothing, job.FAULT, inheritable=False)
+        os.close(nothing)
+    return moved
+
+
 def main(channel: socket.socket, options: dict[str, Any]) -> None:
     """`options`: runner (its pid), direct (keep the machine's network), preload (module names)."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != options["runner"]:
         return
+    channel = _out_of_the_way(channel)
     root = os.getuid() == 0
     missing = namespaces.enter(own_network=not options["direct"])
     _descend(missing)
     if not {"namespaces", "mount namespace"} & missing.keys():
         namespaces.own_mounts()
+        bound_capabilities()
     proxy = None
     if not options["direct"] and not {"namespaces", "network namespace"} & missing.keys():
         try:

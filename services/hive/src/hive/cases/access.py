@@ -28,7 +28,7 @@ async def set_access(
     """
     external = word in ("external", "all_external")
     needed = Permission.CASE_ACCESS_EXTERNAL if external else Permission.CASE_ACCESS_RESTRICT
-    await rights.check(session, caller, case_id=case.id, org_id=case.org_id, permission=needed)
+    caller.check(needed)
     rights.check_owner(caller, case.org_id, "says who sees it")
     if users and word not in NAMING:
         raise BadRequest("this kind of access names no users")

@@ -203,6 +203,7 @@ async def _set_status(
         if not end_given:
             case.end_date = now
     elif case.stage == "Closed" and stage != "Closed":
+        caller.check(Permission.CASE_REOPEN)
         await rights.check(session, caller, case_id=case.id, org_id=case.org_id, permission=Permission.CASE_REOPEN)
         case.end_date = case.resolution = None
     if stage == "InProgress":

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from hive.acting import Acting, Member
 from hive.alerts import promotion, service
-from hive.alerts.intake import take_in
 from hive.alerts.lookup import find
 from hive.alerts.models import Alert
+from hive.alerts.receiving import receive
 from hive.alerts.removal import remove
 from hive.answers import answer, no_content
 from hive.cases import service as cases
@@ -45,7 +45,7 @@ def routes(router: APIRouter) -> None:
         acting.caller.check(Permission.ALERT_CREATE)
         async with read_fields(request, json_by_default=True) as fields:
             draft = await draft_of(acting, Body(fields.values))
-        (alert,) = await take_in(acting.hive.database, acting.caller, [draft])
+        (alert,) = await receive(acting, [draft])
         if alert is None:
             triple = ":".join(draft.triple)
             raise CreateError(f"Alert {triple} already exists in organisation {acting.caller.organisation}")

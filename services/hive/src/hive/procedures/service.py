@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -53,6 +53,33 @@ async def _tactic(session: AsyncSession, pattern_id: str, wanted: str | None) ->
     if wanted not in pattern.tactics:
         raise BadRequest(f"{wanted} is not a tactic of {pattern.pattern_id}: {', '.join(pattern.tactics)}")
     return wanted
+
+
+async def settled(session: AsyncSession, drafts: Sequence[ProcedureDraft]) -> list[ProcedureDraft]:
+    """The drafts with their tactics. Raises NotFound, BadRequest."""
+    return [replace(one, tactic=await _tactic(session, one.pattern_id, one.tactic)) for one in drafts]
+
+
+async def recognised(session: AsyncSession, drafts: Sequence[ProcedureDraft]) -> list[ProcedureDraft]:
+    """What can be recorded of what a source names: unknown techniques are left out, and a tactic that is none of the
+    technique's, or is missing, becomes its first."""
+    wanted = {one.pattern_id for one in drafts}
+    rows = await session.execute(select(Pattern.pattern_id, Pattern.tactics).where(Pattern.pattern_id.in_(wanted)))
+    tactics = {row.pattern_id: row.tactics for row in rows}
+    found: list[ProcedureDraft] = []
+    for one in drafts:
+        of_pattern = tactics.get(one.pattern_id)
+        if of_pattern:
+            found.append(one if one.tactic in of_pattern else replace(one, tactic=of_pattern[0]))
+    return found
+
+
+async def add_missing(session: AsyncSession, caller: Caller, parent: Parent, drafts: Sequence[ProcedureDraft]) -> bool:
+    """Adds the drafts whose technique and tactic the alert does not have yet. True if there was any."""
+    rows = await session.execute(select(Procedure.pattern_id, Procedure.tactic).where(Procedure.alert_id == parent.alert_id))
+    present = {(row.pattern_id, row.tactic) for row in rows}
+    new = [one for one in drafts if (one.pattern_id, one.tactic) not in present]
+    return bool(new and await add(session, caller, parent, new, base=False))
 
 
 async def add(

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
 from hive.search import catalogues as c
 from hive.search import registers as r
+from hive.search.extras import add_extras
 from hive.search.outputs import show
 from hive.search.rows import count, page
 from hive.tables import number_of
@@ -136,6 +138,7 @@ ORDERS: dict[str, tuple[SortKey, ...]] = {
     "page template": (SortKey("order"),), "pattern": (SortKey("patternId"),), "custom event": (SortKey("date"),),
 }  # fmt: skip
 SHOWS_ALL = "output"
+RECEIVED = text("SELECT EXISTS (SELECT FROM observable_shares WHERE org_id = :org)")
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ class Plan:
     search: Search
     counts: bool
     with_total: bool
+    extras: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -165,7 +169,7 @@ def planned(steps: Any, caller: Caller, catalogue: Catalogue) -> Plan:
         r.with_custom_fields(entity, catalogue), last.query, org=caller.org_id, sort=order, narrowing=narrowing,
         offset=shown.start if shown else 0, limit=shown.end - shown.start if shown else None, oldest_first=True,
     )  # fmt: skip
-    return Plan(search, pipeline.counts, bool(shown and "total" in shown.extra_data))
+    return Plan(search, pipeline.counts, bool(shown and "total" in shown.extra_data), shown.extra_data if shown else ())
 
 
 def _source(hop: Hop) -> tuple[Entity, Narrowing | None]:
@@ -209,14 +213,27 @@ def _related(entity: Entity, narrowing: Narrowing | None, before: Hop, hop: Hop,
     return following, narrow
 
 
+async def _with_received(session: AsyncSession, caller: Caller, search: Search) -> Search:
+    """A list of observables also has those of received cases, for an organisation that received any."""
+    entity = search.entity
+    if entity.kind != "observable" or entity.org is None:
+        return search
+    if not await session.scalar(RECEIVED, {"org": caller.org_id}):
+        return search
+    return replace(search, entity=replace(entity, table=r.SHARED_OBSERVABLES, org="viewer_id"))
+
+
 async def run(session: AsyncSession, caller: Caller, plan: Plan) -> Found:
     if plan.kind == "tag":
         await tags.collect(session)
+    search = await _with_received(session, caller, plan.search)
     if plan.counts:
-        return Found(await count(session, plan.search))
-    rows = await page(session, plan.search)
-    total = await count(session, plan.search) if plan.with_total else None
-    return Found(await show(session, caller, plan.kind, rows), total)
+        return Found(await count(session, search))
+    rows = await page(session, search)
+    total = await count(session, search) if plan.with_total else None
+    objects = await show(session, caller, plan.kind, rows)
+    await add_extras(session, caller, plan.kind, plan.extras, rows, objects)
+    return Found(objects, total)
 
 
 def projected(objects: Sequence[dict[str, Any]], *, include: Any, exclude: Any) -> list[dict[str, Any]]:

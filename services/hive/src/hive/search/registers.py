@@ -11,7 +11,17 @@ from typing import Any
 
 from hive.catalogue import Catalogue
 from hive.observables.values import value_key
-from hive.search.texts import ALERT_TITLE, ALERT_WORDS, CASE_TITLE, CASE_WORDS, COMMENT_WORDS, PART_WORDS, VALUES, prose
+from hive.search.texts import (
+    ALERT_TITLE,
+    ALERT_WORDS,
+    CASE_TITLE,
+    CASE_WORDS,
+    COMMENT_WORDS,
+    PART_WORDS,
+    VALUE_PARTS,
+    VALUES,
+    prose,
+)
 from waggle.contracts.vocabulary import PAP_LEVELS, TLP_LEVELS
 from waggle.query import Bind, Entity, Field, Side
 
@@ -229,7 +239,14 @@ OBSERVABLE = Entity(
         "attachment.id": Field("encode({t}.sha256, 'hex')"),
     },
     texts=("data", "message", "attachment.name", "tags"),
+    match=VALUE_PARTS,
 )  # fmt: skip
+
+# Own and received ones alike; asked only where something was received, for the plain list is read from one index.
+SHARED_OBSERVABLES = (
+    "(SELECT o.*, o.org_id AS viewer_id FROM observables o UNION ALL"
+    " SELECT o.*, s.org_id AS viewer_id FROM observable_shares s JOIN observables o ON o.id = s.entity_id)"
+)
 
 JOB = Entity(
     kind="job",

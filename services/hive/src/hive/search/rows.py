@@ -34,7 +34,7 @@ MODELS: Mapping[str, Any] = {
     "comment": Comment, "page": Page, "page template": PageTemplate, "procedure": Procedure, "pattern": Pattern,
     "custom event": CustomEvent,
 }  # fmt: skip
-TIMEOUT = text("SET LOCAL statement_timeout = '5s'")
+TIMEOUT = text("SET LOCAL statement_timeout = '9s'")
 
 
 async def page(session: AsyncSession, search: Search, *, kind: str | None = None) -> list[Any]:

@@ -21,6 +21,12 @@ COMMENT_WORDS = Lookup(
     f" UNION ALL SELECT x.entity_id FROM alert_search x WHERE x.kind = 'comment' AND x.document @@ {_QUERY}",
 )
 VALUES = Lookup("{t}.value_key", "SELECT x.value_key FROM value_search x WHERE x.data ILIKE {value}")
+# A part of the value, as it stands: indicators have no words.
+VALUE_PARTS = Lookup(
+    "{t}.value_key",
+    "SELECT x.value_key FROM value_search x WHERE x.data ILIKE"
+    " '%' || replace(replace(replace({value}, '\\', '\\\\'), '%', '\\%'), '_', '\\_') || '%'",
+)
 
 
 def prose(column: str, *, words: Lookup, like: Lookup | None = None) -> Field:

@@ -1,0 +1,11 @@
+-- Whether somebody on the bus is to hear of the job. It is on the job's own row, so that who ends the job reads its newest value
+-- under the row's lock: a request that is tied to the job a moment before it ends is answered.
+ALTER TABLE jobs ADD COLUMN announced boolean NOT NULL DEFAULT false;
+UPDATE jobs SET announced = true WHERE id IN (SELECT job_id FROM job_requests);
+
+-- Rates: whose jobs are counted together (a base configuration stands for one account somewhere), and when a job's turn is.
+ALTER TABLE jobs ADD COLUMN rate_bucket text, ADD COLUMN due_at bigint;
+CREATE INDEX jobs_by_rate_bucket ON jobs (org_id, rate_bucket, due_at DESC) WHERE rate_bucket IS NOT NULL;
+
+-- An artifact's file and the artifact are written in one statement, which must know the file's id beforehand.
+GRANT USAGE ON SEQUENCE attachments_id_seq TO cortex_system;
