@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from hive.acting import Acting, Member, require
 from hive.answers import answer, no_content
 from hive.cases.lookup import find
+from hive.cases.schemas import InputPromoteAlert, OutputCase, case_out
+from hive.customfields.values import names_in
+from hive.events.alerts import draft_of
 from hive.events.outgoing import tell
 from hive.identity.permissions import Permission
-from hive.misp import service
+from hive.misp import case_import, service
+from hive.web_bodies import parse_model, upload_schema
 from waggle.contracts.messages.misp import MispPollRequested
+from waggle.errors import TooLarge
+from waggle.web.fields import read_fields
 
 MayExport = Annotated[Acting, require(Permission.SHARE)]
+MayCreateCase = Annotated[Acting, require(Permission.CASE_CREATE)]
 MayPoll = Annotated[Acting, require(Permission.CONFIG)]
 
 
@@ -49,6 +56,23 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
             found = await find(session, case)
             await service.request_export(acting.hive, session, acting.caller, found, instance)
         return no_content()
+
+    @router.post("/case/import", status_code=201, response_model=OutputCase, openapi_extra=upload_schema(InputPromoteAlert))
+    async def import_case(request: Request, acting: MayCreateCase) -> Response:
+        """A case of a MISP event, given as JSON file in the part `file`; `_json` overrides what the event says."""
+        async with read_fields(request) as fields:
+            given = parse_model(InputPromoteAlert, fields.values)
+            parts = fields.files.get("file", [])
+            content = await parts[0].read(acting.hive.settings.max_json + 1) if parts else b""
+        if len(content) > acting.hive.settings.max_json:
+            raise TooLarge(f"an event file may have {acting.hive.settings.max_json} bytes")
+        raised = await case_import.mapped(acting.hive, case_import.event_in(content))
+        types = {one.data_type for one in raised.observables}
+        catalogue = await acting.hive.catalogues.current(types=types, fields=names_in(given.custom_fields))
+        draft = await draft_of(acting.hive, raised, catalogue)
+        async with acting.begin() as session:
+            case = await case_import.make_case(session, acting.caller, raised, draft, given, catalogue)
+            return answer(case_out(case, acting.caller), 201)
 
     return router
 
