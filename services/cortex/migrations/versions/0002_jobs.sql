@@ -9,3 +9,6 @@ CREATE INDEX jobs_by_rate_bucket ON jobs (org_id, rate_bucket, due_at DESC) WHER
 
 -- An artifact's file and the artifact are written in one statement, which must know the file's id beforehand.
 GRANT USAGE ON SEQUENCE attachments_id_seq TO cortex_system;
+
+-- What an analyzer's flavor says it calls: "none", a list of hosts, or nothing.
+ALTER TABLE definitions ADD COLUMN network jsonb;

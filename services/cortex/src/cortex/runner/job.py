@@ -30,6 +30,8 @@ class Worker:
     flavor_config: dict[str, Any]
     config_sealed: bytes
     timeout_minutes: int | None
+    network: Any = None
+    """What its flavor declares: "none", a list of hosts, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)

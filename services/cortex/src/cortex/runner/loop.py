@@ -11,6 +11,7 @@ import asyncpg
 
 from cortex.runner import folder, identity, store
 from cortex.runner.commands import Commands
+from cortex.runner.egress import Egress
 from cortex.runner.execution import Execution
 from cortex.runner.finishing import DATABASE_AWAY, Finisher
 from cortex.runner.identity import RunnerId
@@ -220,7 +221,9 @@ async def run(settings: RunnerSettings) -> None:
     """Runs jobs until SIGTERM or SIGINT."""
     _tidy(settings)
     runner_id = RunnerId.own()
-    zygotes = Zygotes(most=settings.warm_environments)
+    egress = Egress(settings.egress_allow)
+    await egress.start()
+    zygotes = Zygotes(egress, most=settings.warm_environments)
     execution = Execution(
         runner_id=runner_id,
         runners=runners_of(settings, runner_id, zygotes),
@@ -230,6 +233,8 @@ async def run(settings: RunnerSettings) -> None:
         default_time_limit=settings.job_timeout_seconds,
         max_report=settings.max_report_mib * 2**20,
         keep_folder=settings.keep_job_folder,
+        egress=egress,
+        direct=frozenset(settings.egress_direct),
     )
     async with await _connect(settings) as pool:
         jobs = Store(pool, runner=str(runner_id), lease_seconds=settings.lease_seconds)
@@ -250,4 +255,5 @@ async def run(settings: RunnerSettings) -> None:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
             await zygotes.close()
+            await egress.close()
     log.info("runner_stopped")

@@ -44,6 +44,10 @@ class RunnerSettings:
     """`require` refuses a job when a layer of the sandbox is missing, `best-effort` runs it and writes into it what was."""
     sandbox_read: tuple[str, ...]
     """Further folders that every job may read and execute from: interpreters outside of /usr."""
+    egress_allow: tuple[str, ...]
+    """Hosts, addresses and CIDRs that jobs may reach although they are not public."""
+    egress_direct: tuple[str, ...]
+    """Definitions (`Name_1_0`) that keep the machine's own network: for protocols that no HTTP proxy carries."""
     runners: tuple[str, ...]
     """The ways to run a job, in the order in which the first that fits is taken."""
     warm_modules: tuple[str, ...]
@@ -104,6 +108,8 @@ class RunnerSettings:
             job_processes=int(number("CORTEX_JOB_PROCESSES", 512)),
             sandbox=one_of("CORTEX_SANDBOX", "best-effort", "require"),
             sandbox_read=listed("CORTEX_SANDBOX_READ", ""),
+            egress_allow=listed("CORTEX_EGRESS_ALLOW", ""),
+            egress_direct=listed("CORTEX_EGRESS_DIRECT", ""),
             runners=runners,
             warm_modules=listed("CORTEX_WARM_MODULES", WARM_MODULES),
             warm_environments=int(number("CORTEX_WARM_ENVIRONMENTS", 16, least=1)),

@@ -242,7 +242,8 @@ def _out_of_the_way(channel: socket.socket) -> socket.socket:
 
 
 def main(channel: socket.socket, options: dict[str, Any]) -> None:
-    """`options`: runner (its pid), direct (keep the machine's network), preload (module names)."""
+    """`options`: runner (its pid), direct (keep the machine's network), port (of the
+    way out), preload (module names)."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != options["runner"]:
         return
@@ -252,11 +253,11 @@ def main(channel: socket.socket, options: dict[str, Any]) -> None:
     _descend(missing)
     if not {"namespaces", "mount namespace"} & missing.keys():
         namespaces.own_mounts()
-        bound_capabilities()
+    bound_capabilities()
     proxy = None
     if not options["direct"] and not {"namespaces", "network namespace"} & missing.keys():
         try:
-            proxy = namespaces.listener()
+            proxy = namespaces.listener(options["port"])
         except OSError as error:
             missing["network namespace"] = f"its loopback: {error.strerror}"
     ground = Ground.look(missing)
