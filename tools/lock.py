@@ -42,7 +42,10 @@ def compile_lock(source: Path, extra: list[str]) -> None:
 
 def main() -> None:
     wanted = sys.argv[1:]
-    order = ["uv", "services", "dev", "analyzers", "web", "client-thehive4py-1", "client-thehive4py-2", "client-cortex4py"]
+    order = [
+        "uv", "services", "dev", "analyzers", "web", "client-thehive4py-1", "client-thehive4py-2",
+        "client-thehive4py-suite", "client-cortex4py",
+    ]  # fmt: skip
     for name in order:
         if not wanted or name in wanted:
             compile_lock(REQUIREMENTS / f"{name}.in", workspace_dependencies() if name == "services" else [])

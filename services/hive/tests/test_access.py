@@ -13,7 +13,8 @@ from waggle.web.access import public_routes, routes_of, unguarded_routes
 PUBLIC = {
     "GET /health", "GET /metrics", "GET /api/status", "GET /api/v0/status", "GET /api/health", "GET /api/v0/health",
     "GET /api/v1/status/public", "POST /api/v1/login", "GET /api/v1/logout", "POST /api/v1/logout", "POST /api/login",
-    "POST /api/v0/login", "GET /{path:path}", "HEAD /index.html",
+    "POST /api/v0/login", "GET /api/logout", "POST /api/logout", "GET /api/v0/logout",
+    "POST /api/v0/logout", "GET /{path:path}", "HEAD /index.html",
 }  # fmt: skip
 READING_POSTS = re.compile(r"/query$|/_search$|/login$|/logout$")
 
@@ -71,6 +72,8 @@ async def test_read_only_members_write_nothing(world: Any) -> None:
     for method, path in operations(world.app):
         if method == "GET" or READING_POSTS.search(path) or "/internal/" in path or "/user/" in path:
             continue
+        if path.endswith(("/_stats", "/_exists", "/stream")):  # POSTs that read
+            continue
         answer = await world.reader.request(method, filled(path, alert["_id"]), json={})
         assert answer.status_code in (400, 403, 404), (method, path, answer.status_code, answer.text)
         if "/v1/" in path and answer.status_code == 400:
@@ -87,7 +90,7 @@ async def test_other_organisations_see_and_change_nothing(world: Any) -> None:
     job = (await world.soc.post("/api/v1/connector/cortex/job", json={"analyzerId": "x", "artifactId": observable["_id"]})).json()
     ids = {"alert": alert, "case": case, "task": task, "log": log, "observable": observable, "job": job}
     for method, path in operations(world.app):
-        if "{" not in path or "/internal/" in path or "/analyzer/type/" in path:
+        if "{" not in path or "/internal/" in path or "/analyzer/type/" in path or path.endswith("/list/{name}"):
             continue
         for one in ids.values():
             answer = await world.other.request(method, filled(path, one["_id"]), json={})

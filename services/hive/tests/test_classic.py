@@ -29,7 +29,7 @@ class TestAlerts:
         made = answer.json()
         assert (made["status"], made["follow"], made["case"], made["tlp"], made["similarCases"]) == ("New", True, None, 3, [])
         assert [(a["dataType"], a.get("data"), a["tags"]) for a in made["artifacts"]] == [
-            ("ip", "192.0.2.1", ["again"]), ("other", "42", ["type:source_ip"]), ("file", None, []),
+            ("ip", "192.0.2.1", ["again"]), ("source_ip", "42", []), ("file", None, []),
         ]  # fmt: skip
         assert "attachment" not in made["artifacts"][0] and made["artifacts"][0]["message"] is None
         assert (made["artifacts"][0]["tlp"], made["artifacts"][2]["attachment"]["name"]) == (2, "a.txt")
@@ -51,7 +51,8 @@ class TestAlerts:
         bad: list[dict[str, Any]] = [
             {"severity": 9}, {"severity": "x"}, {"tlp": 7}, {"date": "now"}, {"artifacts": "x"}, {"artifacts": [{"data": "x"}]},
             {"tags": {"a": 1}}, {"title": ["a", "b"]}, {"artifacts": [{"dataType": "file", "data": "a;b;###"}]},
-            {"customFields": {"missing": {"string": "x"}}}, {"title": "a\0b"}, {"date": -5}, {"flag": "maybe"},
+            {"customFields": {"x\n": {"string": "x"}}}, {"customFields": {"made": {"string": {"a": 1}}}},
+            {"title": "a\0b"}, {"date": -5}, {"flag": "maybe"},
         ]  # fmt: skip
         for change in bad:
             answer = await world.soc.post("/api/alert", json={**ALERT, **change})

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+import pyzipper
 
 REPOSITORY = Path(__file__).parents[3]
 CLIENTS = Path(__file__).parent / "clients"
@@ -87,3 +88,16 @@ async def test_thehive4py_1(world: Any, server: str) -> None:
     assert found == {
         "duplicate": [400, "Alert external:wazuh:1 already exists in organisation soc"], "job": 201, "case": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["3", "4"])
+async def test_every_method_of_thehive4py_1(world: Any, server: str, mode: str) -> None:
+    """In both modes of the client; what it printed as missing has no call in the script."""
+    found = await _run("client-thehive4py-1", "every_v1.py", server, "key-soc-org-admin", mode)
+    assert found["missing"] == []
+    with pyzipper.AESZipFile(found["zip"]) as archive:
+        archive.setpassword(b"malware")
+        (entry,) = archive.infolist()
+        assert (entry.filename, archive.read(entry), entry.flag_bits & 1) == ("sample.txt", b"hello", 1)
+    events = await world.owner.fetch("SELECT action, kind FROM audit WHERE kind IN ('case', 'alert') AND action = 'delete'")
+    assert {tuple(row) for row in events} == {("delete", "case"), ("delete", "alert")}

@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[4]
 MEMBERS = ["libs/common", "services/hive", "services/cortex", "services/misp-connector", "deploy/local"]
-CLIENTS = ["thehive4py-1", "thehive4py-2", "cortex4py"]
+CLIENTS = ["thehive4py-1", "thehive4py-2", "thehive4py-suite", "cortex4py"]
 
 
 class SetupError(Exception):

@@ -70,6 +70,16 @@ class AuthenticationFailed(WaggleError):
         super().__init__(message, **extra)
 
 
+class SearchTooSlow(WaggleError):
+    """A query that did not end within its time limit."""
+
+    status = 408
+    type = "SearchError"
+
+    def __init__(self, message: str = "the search takes too long; narrow it by a date, a status or an exact value") -> None:
+        super().__init__(message)
+
+
 class Forbidden(WaggleError):
     """A known user without the permission."""
 

@@ -13,7 +13,8 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from waggle.query import HIVE_V1, Search, SearchError, count_all, find_page, parse_filter, parse_sort
+from waggle.errors import SearchTooSlow
+from waggle.query import HIVE_V1, Search, count_all, find_page, parse_filter, parse_sort
 from waggle.testing import Server
 
 from .sample import ALERTS, ROWS, SCHEMA
@@ -100,7 +101,7 @@ async def test_every_kind_of_parameter_arrives(session: AsyncSession, expression
 async def test_a_search_that_takes_too_long_is_the_callers_to_narrow(session: AsyncSession) -> None:
     await session.execute(text("SET LOCAL statement_timeout = '50ms'"))
     slow = search({}, narrowing=lambda compiler: f"(SELECT pg_sleep({compiler.parameters.bind(5.0, 'float8')})) IS NOT NULL")
-    with pytest.raises(SearchError, match="narrow it"):
+    with pytest.raises(SearchTooSlow, match="narrow it"):
         await count_all(session, slow)
 
 

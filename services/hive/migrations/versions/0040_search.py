@@ -7,7 +7,7 @@ from alembic import op
 from waggle.db.migrate import run_sql
 
 revision = "0040"
-down_revision = "0001"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from hive.idempotency import IN_SCOPE, Once
 from hive.identity.caller import Caller
 from hive.identity.permissions import Permission
 from hive.platform import Hive
@@ -27,13 +28,18 @@ FORGEABLE_TYPES = ("text/plain", "application/x-www-form-urlencoded")
 class Acting:
     hive: Hive
     caller: Caller
+    once: Once | None = None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
         """The request's one transaction, in the caller's organisation; live pages and the relay are woken after it.
 
-        Whatever it changed about people and their rights counts from the next request on."""
+        Whatever it changed about people and their rights counts from the next request on. A request with an Idempotency-Key
+        that was done before ends here.
+        """
         async with self.hive.database.begin(self.caller.scope()) as session:
+            if self.once is not None:
+                await self.once.claim(session, self.caller)
             yield session
         self.hive.authenticator.recent.forget()
         self.hive.wake()
@@ -63,7 +69,7 @@ class Require(Requirement):
             caller.check(self.permission)
         elif caller.visiting and not self.visitors:
             raise Forbidden("only members of an organisation read its cases and alerts")
-        return Acting(hive, caller)
+        return Acting(hive, caller, request.scope.get(IN_SCOPE))
 
 
 def refuse_forgery(request: Request) -> None:

@@ -8,29 +8,42 @@ from typing import Any
 
 from fastapi import FastAPI
 
+import hive.alerts.bulk_routes
 import hive.alerts.routes
 import hive.analysis.action_routes
 import hive.analysis.routes
 import hive.attachments.routes
+import hive.cases.attachment_routes
+import hive.cases.bulk_routes
+import hive.cases.link_routes
 import hive.cases.routes
 import hive.claims
 import hive.classic.routes
+import hive.comments.routes
 import hive.customfields.routes
 import hive.identity.routes
 import hive.identity.sessions
 import hive.identity.user_routes
 import hive.misp.routes
+import hive.observables.exchange_routes
 import hive.observables.routes
 import hive.observables.similarity_routes
 import hive.observabletypes.routes
+import hive.pages.routes
+import hive.procedures.routes
 import hive.queues
 import hive.search.routes
+import hive.sharing.organisation_routes
+import hive.sharing.routes
 import hive.status
 import hive.statuses.routes
 import hive.stream.routes
 import hive.tags.routes
+import hive.tasks.bulk_routes
 import hive.tasks.routes
 import hive.templates.routes
+import hive.timeline.routes
+from hive.idempotency import IdempotencyKeys, Repeated, on_repeated
 from hive.identity.authentication import SESSION_COOKIE
 from hive.platform import build
 from hive.settings import Settings
@@ -52,14 +65,26 @@ ROUTERS = [
     hive.identity.user_routes.router,
     hive.identity.routes.router,
     hive.search.routes.router,
+    hive.alerts.bulk_routes.router,
     hive.alerts.routes.router,
+    hive.cases.bulk_routes.router,
+    hive.cases.link_routes.router,
+    hive.sharing.routes.router,
+    hive.sharing.organisation_routes.router,
+    hive.cases.attachment_routes.router,
     hive.cases.routes.router,
+    hive.tasks.bulk_routes.router,
     hive.tasks.routes.router,
     hive.observabletypes.routes.router,
     *hive.statuses.routes.routers,
     hive.tags.routes.router,
+    hive.comments.routes.router,
+    hive.pages.routes.router,
+    hive.procedures.routes.router,
+    hive.timeline.routes.router,
     hive.observables.routes.router,
     hive.observables.similarity_routes.router,
+    hive.observables.exchange_routes.router,
     hive.attachments.routes.router,
     hive.templates.routes.router,
     hive.customfields.routes.router,
@@ -102,6 +127,8 @@ def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> Fast
         app.include_router(router)
     ui.mount(app)
     _describe_uploads(app)
+    app.add_middleware(IdempotencyKeys, database=platform.database)
+    app.add_exception_handler(Repeated, on_repeated)
     app.add_middleware(hive.classic.routes.TrailingSlash)
     return app
 

@@ -18,9 +18,9 @@ def plain_columns(given: Mapping[str, Any], *, merged: frozenset[str], clearable
         if value is None and name not in clearable:
             raise InvalidFields.invalid(name, "null is not a value here")
         columns[name] = value
-    if "tlp" in columns:
+    if columns.get("tlp") is not None:
         columns["tlp"] = tlp_of(columns["tlp"])
-    if "pap" in columns:
+    if columns.get("pap") is not None:
         columns["pap"] = pap_of(columns["pap"])
     if "tags" in columns:
         columns["tags"] = unique(columns["tags"])

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.identity.models import ApiKey, Membership, Organisation, Profile, User
 from hive.identity.permissions import ADMIN_ORGANISATION, BUILT_IN_PROFILES
+from hive.procedures import catalogue as techniques
 from hive.tables import SYSTEM_LOGIN
 from hive.templates.models import CaseTemplate
 from waggle.contracts.vocabulary import CASE_INSENSITIVE_TYPES
@@ -101,6 +102,7 @@ async def seed(session: AsyncSession, given: Seed, *, passwords: Passwords, secr
     """Everything an empty installation needs, plus what `given` names. Running it again changes only what is new."""
     now = now_ms()
     await _catalogues(session, now)
+    await techniques.load(session)
     admin_org = await _organisation(session, ADMIN_ORGANISATION, "Administration of the platform", now)
     profiles = {row.name: row for row in await session.scalars(select(Profile))}
     admin = None

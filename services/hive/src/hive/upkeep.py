@@ -1,4 +1,4 @@
-"""Small recurring chores of the platform, once an hour: history partitions, expired sessions and claims."""
+"""Small recurring chores of the platform, once an hour: history partitions, and what has expired."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ CHORES = (
     "SELECT ensure_audit_partitions(3)",
     "DELETE FROM sessions WHERE expires_at < now()",
     "DELETE FROM login_attempts WHERE updated_at < now() - interval '1 day'",
+    "DELETE FROM idempotency_keys WHERE created_at < now() - interval '1 day'",
     "DELETE FROM claims WHERE expires_at < now()",
 )
 

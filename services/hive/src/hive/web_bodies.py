@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
+from waggle.errors import InvalidFields
 from waggle.web.errors import validation_failure
 
 M = TypeVar("M", bound=BaseModel)
@@ -49,3 +51,17 @@ def described_models() -> dict[str, Any]:
     _, schema = models_json_schema([(model, "validation") for model in ordered], ref_template=REF)
     found: dict[str, Any] = schema.get("$defs", {})
     return found
+
+
+def can_rename(values: Mapping[str, Any], *, default: bool) -> bool:
+    """The form field `canRename`, in Python's or JSON's words: whether a name that is taken gets a suffix."""
+    sent = values.get("canRename")
+    if sent is None:
+        return default
+    if isinstance(sent, bool):
+        return sent
+    if str(sent).lower() in ("true", "1"):
+        return True
+    if str(sent).lower() in ("false", "0"):
+        return False
+    raise InvalidFields.invalid("canRename", "true or false")

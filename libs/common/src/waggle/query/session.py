@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
-from waggle.query.lucene import SearchError
+from waggle.errors import SearchTooSlow
 from waggle.query.statement import Search, Statement, count_sql, page_sql
 
 _SCALARS: Final[dict[str, TypeEngine[Any]]] = {
@@ -60,7 +60,7 @@ def page_select(model: Any, search: Search) -> Select[Any]:
 
 
 async def find_page(session: AsyncSession, model: Any, search: Search) -> list[Any]:
-    """The page's objects. Raises BadRequest, and SearchError where the database's time limit was not enough."""
+    """The page's objects. Raises BadRequest, and SearchTooSlow where the database's time limit was not enough."""
     return list((await run_limited(session, page_select(model, search))).scalars())
 
 
@@ -70,10 +70,10 @@ async def count_all(session: AsyncSession, search: Search) -> int:
 
 
 async def run_limited(session: AsyncSession, statement: Executable) -> Any:
-    """Executes a statement. Raises SearchError where the database's time limit was not enough."""
+    """Executes a statement. Raises SearchTooSlow where the database's time limit was not enough."""
     try:
         return await session.execute(statement)
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == QUERY_CANCELED:
-            raise SearchError("the search takes too long; narrow it by a date, a status or an exact value") from error
+            raise SearchTooSlow from error
         raise

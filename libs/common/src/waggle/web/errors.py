@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from waggle.errors import BadRequest, CreateError, InvalidFields, Unavailable, WaggleError
+from waggle.errors import BadRequest, CreateError, InvalidFields, SearchTooSlow, Unavailable, WaggleError
 from waggle.web.answers import JsonResponse
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ def database_failure(error: BaseException) -> WaggleError | None:
     if state == "23503":
         return BadRequest("it refers to something that does not exist, or is referred to itself")
     if state == "57014":
-        return BadRequest("the search took too long; narrow it", type="SearchError")
+        return SearchTooSlow()
     if state[:2] in UNAVAILABLE or state in RETRYABLE:
         return Unavailable("the database cannot do this now; try again")
     return None

@@ -31,10 +31,6 @@ CREATE POLICY own ON classic_streams TO hive_app
 CREATE POLICY machinery ON classic_streams TO hive_system USING (true) WITH CHECK (true);
 GRANT SELECT, INSERT, UPDATE, DELETE ON classic_streams TO hive_app, hive_system;
 
--- A case that was merged the classic way stays, and says where it went.
-ALTER TABLE cases ADD COLUMN merged_into bigint REFERENCES cases ON DELETE SET NULL;
-CREATE INDEX cases_merged ON cases (merged_into) WHERE merged_into IS NOT NULL;
-
 -- How far each webhook has told each organisation's changes; for the machinery alone.
 CREATE TABLE webhook_positions (
   endpoint text NOT NULL,

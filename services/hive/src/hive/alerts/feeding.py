@@ -20,6 +20,8 @@ from hive.observables import service as observables
 from hive.observables.drafts import ObservableDraft
 from hive.observables.models import Observable
 from hive.observables.service import Parent
+from hive.parents import parent_of
+from hive.procedures import service as procedures
 
 FED = ("title", "description", "severity", "date", "tlp", "pap", "external_link", "last_sync_date")
 MATERIAL = frozenset({"title", "severity", "tlp", "observables"})
@@ -53,6 +55,9 @@ async def refresh(session: AsyncSession, caller: Caller, alert: Alert, feed: Fee
     if await _feed_observables(session, caller, alert, feed, catalogue):
         changed.append("observables")
         await session.refresh(alert, ["observable_count", "version", "updated_at", "updated_by"])
+    await procedures.add_missing(
+        session, caller, parent_of(alert_id=alert.id, case_id=None, org_id=alert.org_id), draft.procedures
+    )
     if MATERIAL & set(changed):
         changed += _mark_changed(alert, caller, catalogue)
     await service.settle(session, caller, alert, [name for name in changed if name != "observables"] or ["last_sync_date"])

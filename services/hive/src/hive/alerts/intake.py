@@ -9,7 +9,7 @@ other on the unique index, so exactly one of them is made.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import asyncpg
@@ -21,6 +21,7 @@ from hive.customfields.values import FieldValue
 from hive.identity.caller import Caller
 from hive.observables.drafts import RECORD as OBSERVABLE_RECORD
 from hive.observables.drafts import ObservableDraft, row, without_repeats
+from hive.procedures.service import ProcedureDraft
 from waggle.contracts.vocabulary import DEFAULT_PAP, DEFAULT_TLP
 from waggle.db import Database
 from waggle.db.database import context_sql
@@ -54,6 +55,7 @@ class AlertDraft:
     last_sync_date: int | None = None
     fields: list[FieldValue] = field(default_factory=list)
     observables: list[ObservableDraft] = field(default_factory=list)
+    procedures: list[ProcedureDraft] = field(default_factory=list)
 
     @property
     def triple(self) -> tuple[str, str, str]:
@@ -113,6 +115,10 @@ c AS (
   INSERT INTO alert_fields (id, org_id, field_no, alert_id, ord, key, number, value, date)
   SELECT fv.id, $5, fv.field_no, m.id, fv.ord, fv.key, fv.number, coalesce(fv.value, 'null'), m.date
   FROM fv JOIN m ON m.i = fv.i),
+p AS (
+  INSERT INTO procedures (org_id, alert_id, pattern_id, tactic, description, occur_date, created_at, created_by)
+  SELECT $5, m.id, p.pattern_id, p.tactic, p.description, p.occur_date, $6, $7 FROM m, jsonb_to_recordset(m.b->'procedures')
+    AS p(pattern_id text, tactic text, description text, occur_date bigint)),
 u AS (
   INSERT INTO audit (at, org_id, request_id, base, action, kind, object_id, root_kind, root_id, actor, details)
   SELECT $6, $5, $8::text, true, 'create', 'alert', id, 'alert', id, $7,
@@ -142,6 +148,7 @@ def record(draft: AlertDraft, login: str, now: int) -> dict[str, Any]:
         "last_sync_date": draft.last_sync_date, "updated_at": now if observables else None,
         "updated_by": login if observables else None,
         "fields": [one.row() for one in draft.fields], "observables": [row(one) for one in observables],
+        "procedures": [asdict(one) for one in draft.procedures],
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.alerts.models import Alert
@@ -12,6 +12,7 @@ from hive.alerts.service import news
 from hive.attachments.models import Attachment
 from hive.audit.service import Root, record
 from hive.cases import lookup as cases_lookup
+from hive.cases import rights
 from hive.cases import service as cases
 from hive.cases.models import Case
 from hive.cases.service import CaseDraft
@@ -20,6 +21,7 @@ from hive.customfields.service import write_fields
 from hive.customfields.values import FieldValue, Scalar
 from hive.events.outgoing import tell
 from hive.identity.caller import Caller
+from hive.identity.permissions import Permission
 from hive.markings import unique
 from hive.observables.service import copy_to_case
 from hive.tables import text_id, touch
@@ -27,6 +29,23 @@ from hive.templates import service as templates
 from waggle.contracts.messages.alerts import AlertImported
 from waggle.errors import BadRequest
 from waggle.ids import now_ms
+
+# Who wrote what, and when, stays as it was on the alert.
+COPY_PROCEDURES = text(
+    "INSERT INTO procedures (org_id, case_id, pattern_id, tactic, description, occur_date, created_at, created_by)"
+    " SELECT :org, :case, pattern_id, tactic, description, occur_date, created_at, created_by FROM procedures"
+    " WHERE alert_id = :alert ORDER BY id"
+)
+COPY_COMMENTS = text(
+    "INSERT INTO comments (org_id, case_id, message, external, created_at, created_by, updated_at, updated_by)"
+    " SELECT :org, :case, message, external, created_at, created_by, updated_at, updated_by FROM comments"
+    " WHERE alert_id = :alert ORDER BY id"
+)
+INDEX_COMMENTS = text(
+    "INSERT INTO case_texts (entity_id, kind, case_id, org_id, title, document)"
+    " SELECT c.id, 'comment', c.case_id, c.org_id, '', search_document(c.message) FROM comments c WHERE c.case_id = :case"
+    " AND NOT EXISTS (SELECT FROM case_texts x WHERE x.entity_id = c.id)"
+)
 
 
 def case_draft(alert: Alert, catalogue: Catalogue) -> CaseDraft:
@@ -75,7 +94,7 @@ async def promote(
     now = now_ms()
     case.alert_date, case.alert_new_date = alert.date, alert.new_date
     case.alert_in_progress_date, case.alert_imported_date = alert.in_progress_date or now, now
-    await _bring(session, caller, alert, case, now)
+    await _bring(session, caller, alert, case, now, everything=True)
     await session.flush()
     await session.refresh(case)
     return case
@@ -83,7 +102,7 @@ async def promote(
 
 async def merge(session: AsyncSession, caller: Caller, alert: Alert, case: Case, catalogue: Catalogue) -> Case:
     """The case gains the alert's observables, files, tags, fields and, at the end of its text, the alert's description."""
-    _refuse_imported(alert)
+    await _check(session, caller, alert, case)
     before = (case.description, case.tags, case.custom_fields)
     heading = f"Merged with alert #{alert.source_ref} {alert.title}"
     case.description = f"{case.description}\n\n#### {heading}\n\n{alert.description}"
@@ -96,28 +115,35 @@ async def merge(session: AsyncSession, caller: Caller, alert: Alert, case: Case,
     after = (case.description, case.tags, case.custom_fields)
     names = ("description", "tags", "custom_fields")
     changed = [name for name, old, new in zip(names, before, after, strict=True) if old != new]
-    await _bring(session, caller, alert, case, now_ms())
+    await _bring(session, caller, alert, case, now_ms(), everything=True)
     await cases.settle(session, caller, case, changed, fromAlert=case_draft(alert, catalogue).from_alert)
     return case
 
 
 async def bring_observables(session: AsyncSession, caller: Caller, alert: Alert, case: Case) -> Case:
     """Import: the alert is linked and its observables copied, nothing else of the case changes."""
-    _refuse_imported(alert)
-    await _bring(session, caller, alert, case, now_ms())
+    await _check(session, caller, alert, case)
+    await _bring(session, caller, alert, case, now_ms(), everything=False)
     await session.refresh(case)
     return case
 
 
-def _refuse_imported(alert: Alert) -> None:
+async def _check(session: AsyncSession, caller: Caller, alert: Alert, case: Case) -> None:
+    await rights.check(session, caller, case_id=case.id, org_id=case.org_id, permission=Permission.CASE_UPDATE)
     if alert.case_id is not None:
         raise BadRequest("Alert is already imported")
 
 
-async def _bring(session: AsyncSession, caller: Caller, alert: Alert, case: Case, now: int) -> None:
-    """Copies what hangs on the alert into the case and links it."""
+async def _bring(session: AsyncSession, caller: Caller, alert: Alert, case: Case, now: int, *, everything: bool) -> None:
+    """Copies what hangs on the alert into the case and links it; without `everything`, observables and procedures alone."""
     await copy_to_case(session, caller, alert_id=alert.id, case_id=case.id, org_id=case.org_id)
-    for one in await session.scalars(select(Attachment).where(Attachment.alert_id == alert.id).order_by(Attachment.id)):
+    copied = {"org": case.org_id, "case": case.id, "alert": alert.id}
+    await session.execute(COPY_PROCEDURES, copied)
+    if everything:
+        await session.execute(COPY_COMMENTS, copied)
+        await session.execute(INDEX_COMMENTS, copied)
+    files = select(Attachment).where(Attachment.alert_id == alert.id).order_by(Attachment.id)
+    for one in await session.scalars(files) if everything else ():
         session.add(
             Attachment(
                 org_id=case.org_id, case_id=case.id, name=one.name, content_type=one.content_type, size=one.size,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request
+from sqlalchemy import select
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -12,11 +14,13 @@ from hive.acting import Acting, Member, require
 from hive.alerts import promotion, service
 from hive.alerts.drafts import draft_of, names_used
 from hive.alerts.edits import alert_changes, promotion_draft
-from hive.alerts.intake import AlertDraft, take_in
+from hive.alerts.intake import AlertDraft
 from hive.alerts.lookup import find
+from hive.alerts.receiving import receive
 from hive.alerts.schemas import InputAlert, InputAlerts, InputMerges, InputUpdateAlert, OutputAlert, alert_out
 from hive.answers import answer, no_content, wanted_version
 from hive.attachments import service as attachments
+from hive.attachments.models import Attachment
 from hive.attachments.schemas import OutputAttachments, attachment_out
 from hive.audit.service import Root, record
 from hive.cases.lookup import find as find_case
@@ -25,7 +29,8 @@ from hive.customfields.values import names_in
 from hive.identity.people import assignable
 from hive.identity.permissions import Permission
 from hive.observables.uploads import stored_files, stored_parts
-from hive.web_bodies import files_schema, parse_model, upload_schema
+from hive.procedures.service import ProcedureDraft, settled
+from hive.web_bodies import can_rename, files_schema, parse_model, upload_schema
 from waggle.errors import WaggleError
 from waggle.web.fields import read_fields
 
@@ -56,7 +61,12 @@ async def prepared(acting: Acting, given: InputAlert, files: Any) -> AlertDraft:
     if given.assignee:
         async with acting.read() as session:
             assignee = await assignable(session, org_id=acting.caller.org_id, login=given.assignee)
-    return draft_of(given, catalogue, files=files, assignee=assignee)
+    draft = draft_of(given, catalogue, files=files, assignee=assignee)
+    if given.procedures:
+        async with acting.read() as session:
+            wanted = [ProcedureDraft(**one.model_dump()) for one in given.procedures]
+            draft = replace(draft, procedures=await settled(session, wanted))
+    return draft
 
 
 def created_out(alert: Any) -> OutputAlert:
@@ -74,16 +84,15 @@ async def create(request: Request, acting: MayCreate) -> Response:
         given = parse_model(InputAlert, fields.values)
         files = await stored_files(acting, fields.files, given.observables)
         draft = await prepared(acting, given, files)
-    (alert,) = await take_in(acting.hive.database, acting.caller, [draft])
+    (alert,) = await receive(acting, [draft])
     if alert is None:
         raise service.duplicate(*draft.triple, acting.caller.organisation)
-    acting.hive.wake()
     return answer(created_out(alert), 201)
 
 
 @router.post("/_bulk", status_code=201, response_model=BatchAnswer)
 async def create_batch(given: InputAlerts, acting: MayCreate) -> Response:
-    """Up to 100 alerts in one statement, each answered for itself: 201 when all were made, else 207."""
+    """Up to 1,000 alerts, each answered for itself: 201 when all were made, else 207."""
     drafts: list[tuple[int, AlertDraft]] = []
     failure: list[BatchFailure] = []
     for position, one in enumerate(given.alerts):
@@ -91,8 +100,7 @@ async def create_batch(given: InputAlerts, acting: MayCreate) -> Response:
             drafts.append((position, await prepared(acting, one, {})))
         except WaggleError as error:
             failure.append({"position": position, "type": error.type, "message": error.message})
-    made = await take_in(acting.hive.database, acting.caller, [draft for _, draft in drafts])
-    acting.hive.wake()
+    made = await receive(acting, [draft for _, draft in drafts])
     success: list[OutputAlert] = []
     for (position, draft), alert in zip(drafts, made, strict=True):
         if alert is None:
@@ -206,9 +214,12 @@ async def import_into(reference: Reference, case: str, acting: MayImport) -> Res
 @router.post("/{reference}/attachments", status_code=201, response_model=OutputAttachments, openapi_extra=files_schema())
 async def add_attachments(reference: Reference, request: Request, acting: MayUpdate) -> Response:
     async with read_fields(request) as fields:
+        rename = can_rename(fields.values, default=False)
         files = await stored_parts(acting, fields.files.get("attachments", []))
     async with acting.begin() as session:
         alert = await find(session, reference, for_update=True)
+        own = select(Attachment.name).where(Attachment.alert_id == alert.id)
+        files = attachments.named(files, list(await session.scalars(own)), can_rename=rename)
         added = await attachments.add(session, acting.caller, files, org_id=alert.org_id, alert_id=alert.id)
         names = {"attachments": [one.name for one in added]}
         root = Root("alert", alert.id)

@@ -11,6 +11,7 @@ from hive.alerts.models import Alert
 from hive.customfields.values import InputFields, OutputCustomFieldValue, fields_out
 from hive.markings import Input, Millis, PapNumber, Severity, Tags, Text, TlpNumber, pap_number, tlp_number
 from hive.observables.schemas import InputObservable
+from hive.procedures.schemas import InputProcedure
 from hive.tables import text_id
 from waggle.contracts.vocabulary import SEVERITY_LABELS
 
@@ -40,12 +41,13 @@ class InputAlert(Input):
     assignee: Annotated[str, Field(max_length=128)] | None = None
     case_template: Annotated[str, Field(max_length=128)] | None = None
     observables: Annotated[list[InputObservable], Field(max_length=10_000)] = Field(default_factory=list)
+    procedures: Annotated[list[InputProcedure], Field(max_length=1000)] = Field(default_factory=list)
 
 
 class InputAlerts(Input):
-    """A batch: at most 100 alerts, each answered for itself."""
+    """A batch: at most 1,000 alerts, each answered for itself."""
 
-    alerts: Annotated[list[InputAlert], Field(min_length=1, max_length=100)]
+    alerts: Annotated[list[InputAlert], Field(min_length=1, max_length=1000)]
 
 
 class InputMerges(Input):
@@ -73,6 +75,19 @@ class InputUpdateAlert(Input):
     status: Name | None = None
     summary: Text | None = None
     assignee: Annotated[str, Field(max_length=128)] | None = None
+
+
+class InputAlertIds(Input):
+    ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)]
+
+
+class InputBulkUpdateAlert(InputUpdateAlert):
+    """The same change to every alert of `ids`."""
+
+    ids: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1000)]
+
+    def given(self) -> dict[str, Any]:
+        return {name: value for name, value in super().given().items() if name != "ids"}
 
 
 class OutputAlert(TypedDict):

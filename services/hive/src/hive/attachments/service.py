@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.attachments.files import StoredFile, media_type, plain_name
 from hive.attachments.models import Attachment, Blob
+from hive.audit.service import Root, record
 from hive.identity.caller import Caller
 from hive.observables.models import Observable
-from waggle.errors import NotFound
+from hive.tables import number_of
+from waggle.errors import BadRequest, NotFound
 from waggle.ids import now_ms
 
 
@@ -40,6 +42,52 @@ async def add(
         await session.flush()
         await session.refresh(one)
     return added
+
+
+async def find(
+    session: AsyncSession,
+    reference: str,
+    *,
+    alert_id: int | None = None,
+    case_id: int | None = None,
+    log_id: int | None = None,
+) -> Attachment:
+    """The file of an id on exactly that alert, case or log; on none: the organisation's own. Raises NotFound."""
+    found = await session.scalar(
+        select(Attachment).where(
+            Attachment.id == number_of(reference), Attachment.alert_id.is_not_distinct_from(alert_id),
+            Attachment.log_id.is_not_distinct_from(log_id),
+            Attachment.case_id.is_not_distinct_from(case_id) if log_id is None else Attachment.case_id.is_not(None),
+        )
+    )  # fmt: skip
+    if found is None:
+        raise NotFound(f"Attachment {reference[:64]} not found")
+    return found
+
+
+def named(files: Sequence[StoredFile], taken: Sequence[str], *, can_rename: bool) -> list[StoredFile]:
+    """The files under names that are free beside `taken`. Raises BadRequest for a clash that may not be solved by a suffix."""
+    used, found = set(taken), []
+    for file in files:
+        name = file.name
+        if name in used and not can_rename:
+            raise BadRequest(f"there is an attachment {name} already")
+        count = 1
+        while name in used:
+            stem, dot, end = file.name.rpartition(".")
+            name = f"{stem} ({count}){dot}{end}" if stem else f"{file.name} ({count})"
+            count += 1
+        used.add(name)
+        found.append(replace(file, name=name))
+    return found
+
+
+async def remove(session: AsyncSession, caller: Caller, attachment: Attachment, *, kind: str, object_id: int, root: Root) -> None:
+    """Takes a file off the object it hangs on; the content is swept once nothing refers to it."""
+    details = {"attachmentRemoved": attachment.name}
+    await session.delete(attachment)
+    await session.flush()
+    await record(session, caller, action="update", kind=kind, object_id=object_id, root=root, details=details)
 
 
 async def of_logs(session: AsyncSession, log_ids: Iterable[int]) -> dict[int, list[Attachment]]:

@@ -16,12 +16,15 @@ from hive.identity.caller import Caller
 from hive.identity.people import assignable
 from hive.identity.permissions import Permission
 from hive.markings import pap_of, tlp_of
+from hive.pages.service import PageDraft
+from hive.sharing.service import ShareDraft
 from hive.tasks.schemas import InputTask
 from hive.tasks.service import TaskDraft
 from waggle.errors import InvalidFields
 
 CLEARABLE = frozenset({"summary", "impact_status", "end_date"})
-MERGED = frozenset({"add_tags", "remove_tags", "custom_fields", "status", "assignee"})
+RULES = ("task_rule", "observable_rule")
+MERGED = frozenset({"add_tags", "remove_tags", "custom_fields", "status", "assignee", *RULES})
 PLAIN = ("title", "description", "severity", "start_date", "end_date", "tags", "flag", "status", "summary")
 
 
@@ -42,6 +45,19 @@ async def drafted(
         changes["fields"] = parsed(given.custom_fields, catalogue)
     if given.tasks is not None:
         changes["tasks"] = [task_draft(one) for one in given.tasks]
+    if given.pages is not None:
+        changes["pages"] = [PageDraft(**one.model_dump()) for one in given.pages]
+    if given.access is not None:
+        changes["access"], changes["readers"] = given.access.word, given.access.users or []
+    if given.sharing_parameters is not None:
+        changes["shares"] = [
+            ShareDraft(one.organisation, one.profile, one.task_rule, one.observable_rule)
+            for one in given.sharing_parameters
+            if one.share
+        ]
+    for rule in RULES:
+        if (value := getattr(given, rule)) is not None:
+            changes[rule] = value
     changes["assignee_id"] = await assignee_of(session, caller, given.assignee)
     return replace(base, **changes)
 
@@ -59,6 +75,7 @@ def case_changes(given: InputUpdateCase, catalogue: Catalogue) -> CaseChanges:
         raise InvalidFields.invalid("status", "null is not a value here")
     return CaseChanges(
         columns=plain_columns(sent, merged=MERGED, clearable=CLEARABLE),
+        rules={name: value for name in RULES if (value := getattr(given, name)) is not None},
         status=given.status,
         assignee=given.assignee or None,
         clear_assignee="assignee" in sent and not given.assignee,

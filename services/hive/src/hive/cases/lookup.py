@@ -12,9 +12,9 @@ from waggle.errors import NotFound
 MAX_NUMBER = 2**31 - 1
 
 
-async def find(session: AsyncSession, reference: str | int, *, for_update: bool = False) -> Case:
-    """The case of an id (`~4096`) or a number (`12`). Raises NotFound."""
-    statement = select(Case)
+async def find(session: AsyncSession, reference: str | int, *, for_update: bool = False, shells: bool = False) -> Case:
+    """The case of an id (`~4096`) or a number (`12`). `shells`: also one that was merged into another. Raises NotFound."""
+    statement = select(Case) if shells else select(Case).where(Case.merged_into.is_(None))
     text = str(reference)
     number = number_of(text)
     if number is not None:

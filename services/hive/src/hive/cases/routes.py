@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query
-from sqlalchemy import select
+from fastapi import APIRouter, Header, Path
 from starlette.responses import Response
 
 from hive.acting import Acting, Member, require
 from hive.alerts.service import check_version
-from hive.answers import DOWNLOAD_HEADERS, answer, disposition, no_content, wanted_version
+from hive.answers import answer, no_content, wanted_version
 from hive.cases import service
 from hive.cases.edits import case_changes, drafted, task_draft
 from hive.cases.lookup import find
@@ -18,8 +17,6 @@ from hive.cases.schemas import InputCase, InputUpdateCase, OutputCase, case_out
 from hive.cases.service import CaseDraft
 from hive.customfields.values import names_in
 from hive.identity.permissions import Permission
-from hive.observables.export import MEDIA_TYPES, Format, exported
-from hive.observables.models import Observable
 from hive.tasks.schemas import InputTask, OutputTask, task_out
 from hive.tasks.service import add_tasks
 from hive.templates import service as templates
@@ -69,30 +66,3 @@ async def create_task(reference: Reference, given: InputTask, acting: MayTask) -
         case = await find(session, reference)
         (task,) = await add_tasks(session, acting.caller, case, [task_draft(given)])
         return answer(task_out(task), 201)
-
-
-Protect = Annotated[bool, Query(description="defanged: nothing opens by accident")]
-OnlyIocs = Annotated[bool, Query(description="only confirmed indicators")]
-
-
-@router.get(
-    "/{reference}/observable/_export",
-    responses={200: {"content": {"text/csv": {}, "text/plain": {}}, "description": "one line per observable"}},
-)
-async def export_observables(
-    reference: Reference, acting: Member, format: Format = "csv", protect: Protect = True, ioc: OnlyIocs = False
-) -> Response:
-    """The case's observables as text; `ioc=true` leaves out what is not a confirmed indicator."""
-    return await export_answer(acting, reference, format, protected=protect, only_iocs=ioc)
-
-
-async def export_answer(acting: Acting, reference: str, format: Format, *, protected: bool, only_iocs: bool) -> Response:
-    """The download behind the export routes of both APIs."""
-    async with acting.read() as session:
-        case = await find(session, reference)
-        statement = select(Observable).where(Observable.case_id == case.id).order_by(Observable.id)
-        rows = list(await session.scalars(statement.where(Observable.ioc) if only_iocs else statement))
-    name = disposition(f"case-{case.number}-observables.{'csv' if format == 'csv' else 'txt'}")
-    headers = {**DOWNLOAD_HEADERS, "Content-Disposition": name}
-    body = exported(rows, format, protect=protected)
-    return Response(body, media_type=f"{MEDIA_TYPES[format]}; charset=utf-8", headers=headers)

@@ -11,6 +11,7 @@ from hive.cases.models import Case
 from hive.customfields.values import InputFields, OutputCustomFieldValue, fields_out
 from hive.identity.caller import Caller
 from hive.markings import Input, Millis, PapNumber, Severity, Tags, Text, TlpNumber, pap_number, tlp_number
+from hive.pages.schemas import InputPage
 from hive.tables import text_id
 from hive.tasks.schemas import InputTask
 from waggle.contracts.vocabulary import SEVERITY_LABELS
@@ -19,6 +20,49 @@ Title = Annotated[str, Field(min_length=1, max_length=512)]
 Status = Annotated[str, Field(min_length=1, max_length=64)]
 Login = Annotated[str, Field(max_length=128)]
 ImpactStatus = Literal["NotApplicable", "WithImpact", "NoImpact"]
+
+
+AccessKind = Literal["OrganisationAccessKind", "UserAccessKind", "ExternalAccessKind", "AllExternalAccessKind"]
+Rule = Literal["manual", "autoShare"]
+Organisation = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+KINDS: dict[str, AccessKind] = {
+    "organisation": "OrganisationAccessKind",
+    "users": "UserAccessKind",
+    "external": "ExternalAccessKind",
+    "all_external": "AllExternalAccessKind",
+}
+
+
+class InputAccess(Input):
+    """Who sees a case, within the organisations that have it. `users`: logins, for the kinds that name some."""
+
+    kind: Annotated[AccessKind, Field(alias="_kind")]
+    users: Annotated[list[Login], Field(max_length=1000)] | None = None
+
+    @property
+    def word(self) -> str:
+        return next(word for word, kind in KINDS.items() if kind == self.kind)
+
+
+class InputSetAccess(Input):
+    access: InputAccess
+
+
+class InputAccessOfMany(Input):
+    ids: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=1000)]
+    access: InputAccess
+
+
+class InputShare(Input):
+    """`share` false: named, and not shared with."""
+
+    organisation: Organisation
+    share: bool = True
+    profile: Organisation = "analyst"
+    task_rule: Rule | None = None
+    observable_rule: Rule | None = None
 
 
 class InputPromoteAlert(Input):
@@ -39,6 +83,11 @@ class InputPromoteAlert(Input):
     custom_fields: InputFields | None = None
     case_template: Annotated[str, Field(max_length=128)] | None = None
     tasks: Annotated[list[InputTask], Field(max_length=1000)] | None = None
+    pages: Annotated[list[InputPage], Field(max_length=1000)] | None = None
+    access: InputAccess | None = None
+    sharing_parameters: Annotated[list[InputShare], Field(max_length=1000)] | None = None
+    task_rule: Rule | None = None
+    observable_rule: Rule | None = None
 
 
 class InputCase(InputPromoteAlert):
@@ -63,10 +112,22 @@ class InputUpdateCase(Input):
     assignee: Login | None = None
     impact_status: ImpactStatus | None = None
     custom_fields: InputFields | None = None
+    task_rule: Rule | None = None
+    observable_rule: Rule | None = None
 
 
-class OrganisationAccess(TypedDict):
-    _kind: Literal["OrganisationAccessKind", "UserAccessKind", "ExternalAccessKind", "AllExternalAccessKind"]
+class InputBulkUpdateCase(InputUpdateCase):
+    """The same change to every case of `ids`."""
+
+    ids: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=1000)]
+
+    def given(self) -> dict[str, Any]:
+        return {name: value for name, value in super().given().items() if name != "ids"}
+
+
+class OutputAccess(TypedDict):
+    _kind: AccessKind
+    users: NotRequired[list[str]]
 
 
 class OutputCase(TypedDict):
@@ -95,7 +156,7 @@ class OutputCase(TypedDict):
     summary: NotRequired[str]
     impactStatus: NotRequired[str]
     assignee: NotRequired[str]
-    access: OrganisationAccess
+    access: OutputAccess
     customFields: list[OutputCustomFieldValue]
     userPermissions: list[str]
     extraData: dict[str, Any]
@@ -114,12 +175,18 @@ class OutputCase(TypedDict):
     handlingDuration: NotRequired[int]
 
 
-KINDS: dict[str, Literal["OrganisationAccessKind", "UserAccessKind", "ExternalAccessKind", "AllExternalAccessKind"]] = {
-    "organisation": "OrganisationAccessKind",
-    "users": "UserAccessKind",
-    "external": "ExternalAccessKind",
-    "all_external": "AllExternalAccessKind",
-}
+def access_out(case: Case) -> OutputAccess:
+    shown: OutputAccess = {"_kind": KINDS[case.access]}
+    if case.access in ("users", "external"):
+        shown["users"] = case.readers or []
+    return shown
+
+
+def permissions_on(case: Case, caller: Caller) -> list[str]:
+    """What the caller may do here: their own permissions, within those of the share where the case is another organisation's."""
+    if case.org_id == caller.org_id:
+        return sorted(caller.permissions)
+    return sorted(caller.permissions & set(case.shared_permissions or ()))
 
 
 def _between(later: int | None, earlier: int | None) -> int | None:
@@ -149,8 +216,8 @@ def case_out(case: Case, caller: Caller) -> OutputCase:
         "severity": case.severity, "severityLabel": SEVERITY_LABELS[case.severity], "startDate": case.start_date,
         "tags": case.tags, "flag": case.flag, "tlp": tlp_number(case.tlp), "tlpLabel": case.tlp,
         "pap": pap_number(case.pap), "papLabel": case.pap, "status": case.status, "stage": case.stage,
-        "access": {"_kind": KINDS[case.access]}, "customFields": fields_out(case.custom_fields),
-        "userPermissions": sorted(caller.permissions), "extraData": {}, "newDate": case.new_date,
+        "access": access_out(case), "customFields": fields_out(case.custom_fields),
+        "userPermissions": permissions_on(case, caller), "extraData": {}, "newDate": case.new_date,
         "timeToDetect": detected or 0,
     }  # fmt: skip
     optional: dict[str, Any] = {

@@ -10,22 +10,28 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.audit.service import Root, record
-from hive.cases.models import Case, CaseShare
+from hive.cases import rights
+from hive.cases.access import set_access
+from hive.cases.models import Case, CaseReader, CaseShare
 from hive.catalogue import Catalogue
 from hive.customfields.service import Mode, write_fields
 from hive.customfields.values import FieldValue
 from hive.events.outgoing import tell
 from hive.identity.caller import Caller
-from hive.identity.models import Profile
+from hive.identity.models import Organisation, Profile
 from hive.identity.people import assignable
 from hive.identity.permissions import Permission
 from hive.markings import unique
-from hive.tables import text_id, touch
+from hive.pages.service import PageDraft
+from hive.pages.service import bring as bring_pages
+from hive.pages.service import of_case_template as pages_of_template
+from hive.sharing.service import ShareDraft, share_by_links, share_case
+from hive.tables import number_of, text_id, touch
 from hive.tasks.models import Task
 from hive.tasks.service import TaskDraft, add_tasks
 from waggle.contracts.messages.cases import CaseChange, CaseClosed, CaseCreated, CaseUpdated
 from waggle.contracts.vocabulary import DEFAULT_PAP, DEFAULT_TLP
-from waggle.errors import BadRequest
+from waggle.errors import BadRequest, NotFound
 from waggle.ids import now_ms
 
 SEARCHED = frozenset({"title", "description", "summary", "tags"})
@@ -34,7 +40,7 @@ M = TypeVar("M", bound=CaseChange)
 
 @dataclass(frozen=True, slots=True)
 class CaseDraft:
-    """A case that is about to be made. `assignee_id` is resolved; tasks are in their order."""
+    """A case that is about to be made. `assignee_id` is resolved; tasks are in their order; `readers` are logins."""
 
     title: str
     description: str
@@ -50,6 +56,12 @@ class CaseDraft:
     assignee_id: int | None = None
     fields: Sequence[FieldValue] = ()
     tasks: Sequence[TaskDraft] = ()
+    pages: Sequence[PageDraft] = ()
+    access: str = "organisation"
+    readers: Sequence[str] = ()
+    shares: Sequence[ShareDraft] = ()
+    task_rule: str | None = None
+    observable_rule: str | None = None
     template_name: str | None = None
     from_alert: dict[str, Any] | None = None
 
@@ -74,10 +86,11 @@ async def create(session: AsyncSession, caller: Caller, draft: CaseDraft, catalo
     session.add(case)
     await session.flush()
     owner = await session.scalar(select(Profile.id).where(Profile.name == "org-admin"))
+    own = await session.get_one(Organisation, case.org_id)
     session.add(
         CaseShare(
-            case_id=case.id, org_id=case.org_id, owner=True, profile_id=owner, task_rule="manual", observable_rule="manual",
-            start_date=start,
+            case_id=case.id, org_id=case.org_id, owner=True, profile_id=owner, task_rule=draft.task_rule or own.task_rule,
+            observable_rule=draft.observable_rule or own.observable_rule, start_date=start,
         )
     )  # fmt: skip
     await session.flush()
@@ -99,6 +112,14 @@ async def create(session: AsyncSession, caller: Caller, draft: CaseDraft, catalo
         details["fromAlert"] = draft.from_alert
     await record(session, caller, action="create", kind="case", object_id=case.id, root=Root("case", case.id), details=details)
     await add_tasks(session, caller, case, draft.tasks, base=False)
+    pages = [*draft.pages, *await pages_of_template(session, draft.template_name)]
+    await bring_pages(session, caller, case_id=case.id, org_id=case.org_id, drafts=pages)
+    if draft.access != "organisation":
+        await set_access(session, caller, case, draft.access, draft.readers, base=False)
+    await share_by_links(session, caller, case)
+    if draft.shares:
+        caller.check(Permission.SHARE)
+        await share_case(session, caller, case, draft.shares, base=False)
     await tell(session, caller, news(CaseCreated, case, ()), key=f"case:{text_id(case.id)}")
     await session.refresh(case)
     return case
@@ -124,7 +145,7 @@ async def _write_tags(session: AsyncSession, case: Case) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CaseChanges:
-    """`columns`: plain columns by name, already checked. The rest needs looking up or merging."""
+    """`columns`: plain columns by name, already checked; `rules`: how tasks and observables are shared by default."""
 
     columns: dict[str, Any] = field(default_factory=dict)
     status: str | None = None
@@ -132,6 +153,7 @@ class CaseChanges:
     clear_assignee: bool = False
     add_tags: list[str] = field(default_factory=list)
     remove_tags: list[str] = field(default_factory=list)
+    rules: dict[str, str] = field(default_factory=dict)
     fields: list[FieldValue] | None = None
     fields_mode: Mode = "append"
 
@@ -139,15 +161,21 @@ class CaseChanges:
 async def change(session: AsyncSession, caller: Caller, case: Case, changes: CaseChanges, catalogue: Catalogue) -> list[str]:
     """Applies the changes to a case that is locked by this transaction; returns the names of what really changed."""
     watched = (*changes.columns, "status", "assignee_id", "tags", "custom_fields", "end_date")
+    await rights.check(session, caller, case_id=case.id, org_id=case.org_id, permission=Permission.CASE_UPDATE)
     before = {name: getattr(case, name) for name in watched}
     for name, value in changes.columns.items():
         setattr(case, name, value)
     if changes.add_tags or changes.remove_tags:
         case.tags = [t for t in unique([*case.tags, *changes.add_tags]) if t not in changes.remove_tags]
+    if changes.rules:
+        rights.check_owner(caller, case.org_id, "says how it is shared")
+        await session.execute(update(CaseShare).where(CaseShare.case_id == case.id, CaseShare.owner).values(changes.rules))
     if changes.clear_assignee:
         case.assignee_id = None
     elif changes.assignee is not None:
         case.assignee_id = (await assignable(session, org_id=case.org_id, login=changes.assignee)).id
+        if case.access == "users":
+            await session.merge(CaseReader(case_id=case.id, user_id=case.assignee_id))
     if changes.fields is not None:
         case.custom_fields = await write_fields(
             session, kind="case", parent_id=case.id, org_id=case.org_id, date=case.start_date, values=changes.fields,
@@ -176,6 +204,7 @@ async def _set_status(
             case.end_date = now
     elif case.stage == "Closed" and stage != "Closed":
         caller.check(Permission.CASE_REOPEN)
+        await rights.check(session, caller, case_id=case.id, org_id=case.org_id, permission=Permission.CASE_REOPEN)
         case.end_date = case.resolution = None
     if stage == "InProgress":
         case.in_progress_date = case.in_progress_date or now
@@ -204,6 +233,24 @@ async def _close_tasks(session: AsyncSession, caller: Caller, case: Case, now: i
         )
 
 
+async def case_of_value(session: AsyncSession, reference: str) -> tuple[Case, int]:
+    """The case that a custom field's value stands on, locked, and the value's row. Raises NotFound."""
+    value_id = number_of(reference)
+    case_id = await session.scalar(text("SELECT case_id FROM case_fields WHERE id = :id"), {"id": value_id})
+    if value_id is None or case_id is None:
+        raise NotFound(f"CustomFieldValue {reference[:64]} not found")
+    locked = select(Case).where(Case.id == case_id).with_for_update(of=Case).execution_options(populate_existing=True)
+    return (await session.scalars(locked)).one(), value_id
+
+
+async def drop_value(session: AsyncSession, caller: Caller, case: Case, value_id: int) -> None:
+    """Takes one value of a custom field off a case."""
+    await rights.check(session, caller, case_id=case.id, org_id=case.org_id, permission=Permission.CASE_UPDATE)
+    await session.execute(text("DELETE FROM case_fields WHERE id = :id"), {"id": value_id})
+    case.custom_fields = [one for one in case.custom_fields if one["id"] != value_id]
+    await settle(session, caller, case, ["custom_fields"])
+
+
 async def settle(session: AsyncSession, caller: Caller, case: Case, changed: Collection[str], **details: Any) -> None:
     """Writes a changed case with everything that follows: side rows, history, message."""
     touch(case, caller.login)
@@ -211,9 +258,7 @@ async def settle(session: AsyncSession, caller: Caller, case: Case, changed: Col
     if "tags" in changed or "start_date" in changed:
         await _write_tags(session, case)
     if "start_date" in changed:
-        await session.execute(
-            text("UPDATE case_shares SET start_date = :date WHERE case_id = :id"), {"date": case.start_date, "id": case.id}
-        )
+        await session.execute(text("SELECT date_shares(:id)"), {"id": case.id})
         await session.execute(
             text("UPDATE case_fields SET date = :date WHERE case_id = :id"), {"date": case.start_date, "id": case.id}
         )

@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from hive.acting import Acting, Member
 from hive.alerts import promotion, service
-from hive.alerts.intake import take_in
 from hive.alerts.lookup import find
 from hive.alerts.models import Alert
-from hive.answers import answer
+from hive.alerts.receiving import receive
+from hive.alerts.removal import remove
+from hive.answers import answer, no_content
 from hive.cases import service as cases
 from hive.cases.edits import assignee_of
 from hive.cases.lookup import find as find_case
@@ -44,7 +45,7 @@ def routes(router: APIRouter) -> None:
         acting.caller.check(Permission.ALERT_CREATE)
         async with read_fields(request, json_by_default=True) as fields:
             draft = await draft_of(acting, Body(fields.values))
-        (alert,) = await take_in(acting.hive.database, acting.caller, [draft])
+        (alert,) = await receive(acting, [draft])
         if alert is None:
             triple = ":".join(draft.triple)
             raise CreateError(f"Alert {triple} already exists in organisation {acting.caller.organisation}")
@@ -66,6 +67,16 @@ def routes(router: APIRouter) -> None:
                 case = await promotion.merge(session, acting.caller, alert, case, catalogue)
             return answer((await showing.cases(session, acting, [case]))[0])
 
+    @router.post("/alert/delete/_bulk", status_code=204, openapi_extra=classic_body())
+    async def delete_batch(request: Request, acting: MayAlert) -> Response:
+        acting.caller.check(Permission.ALERT_DELETE)
+        async with read_fields(request, json_by_default=True) as fields:
+            ids = Body(fields.values).ids("ids")
+        async with acting.begin() as session:
+            for one in sorted(set(ids)):
+                await remove(session, acting.caller, await find(session, one, for_update=True))
+        return no_content()
+
     @router.patch("/alert/_bulk", openapi_extra=classic_body())
     async def update_batch(request: Request, acting: MayAlert) -> Response:
         acting.caller.check(Permission.ALERT_UPDATE)
@@ -79,6 +90,14 @@ def routes(router: APIRouter) -> None:
                 await edited(session, acting, alert, body, given)
                 changed.append(alert)
             return answer(await showing.alerts(session, acting, changed))
+
+    @router.delete("/alert/{alert_id}", status_code=204)
+    async def delete(alert_id: str, acting: MayAlert) -> Response:
+        """With or without `force`."""
+        acting.caller.check(Permission.ALERT_DELETE)
+        async with acting.begin() as session:
+            await remove(session, acting.caller, await find(session, reference(alert_id), for_update=True))
+        return no_content()
 
     @router.get("/alert/{alert_id}")
     async def get(alert_id: str, acting: Member, similarity: str = "") -> Response:

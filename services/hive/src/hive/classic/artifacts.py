@@ -9,8 +9,8 @@ from starlette.responses import Response
 from hive.acting import Acting, Member
 from hive.alerts.lookup import find as find_alert
 from hive.answers import answer, no_content
+from hive.attachments.unzipped import unzipped
 from hive.cases.lookup import find as find_case
-from hive.cases.routes import export_answer
 from hive.catalogue import Catalogue
 from hive.classic import observables as artifacts
 from hive.classic import showing
@@ -24,10 +24,12 @@ from hive.configuration import service as configuration
 from hive.identity.permissions import Permission
 from hive.observables import service as observables
 from hive.observables.drafts import ObservableDraft
-from hive.observables.export import Format
+from hive.observables.exchange_routes import export_answer
+from hive.observables.export import Format, Selection
 from hive.observables.models import Observable
 from hive.observables.service import Parent
 from hive.observables.uploads import stored_parts
+from waggle.archives import PASSWORD
 from waggle.errors import InvalidFields
 from waggle.web.fields import read_fields
 
@@ -66,6 +68,15 @@ def routes(router: APIRouter) -> None:
         async with acting.begin() as session:
             return answer(observable_out(await _edited(session, acting, reference(artifact_id), body, catalogue)))
 
+    @router.delete("/alert/artifact/{artifact_id}", status_code=204)
+    @router.delete("/case/artifact/{artifact_id}", status_code=204)
+    async def delete_artifact(artifact_id: str, acting: MayAlert) -> Response:
+        acting.caller.check(Permission.OBSERVABLE)
+        async with acting.begin() as session:
+            row = await observables.find(session, reference(artifact_id), for_update=True)
+            await observables.remove(session, acting.caller, row, gone=observable_out(row))
+        return no_content()
+
     @router.get("/case/artifact/{artifact_id}/similar")
     async def similar(artifact_id: str, acting: Member) -> Response:
         async with acting.read() as session:
@@ -75,7 +86,7 @@ def routes(router: APIRouter) -> None:
     @router.get("/case/{case_id}/artifact/_export")
     async def export(case_id: str, acting: Member, format: Format = "csv", protect: bool = True) -> Response:
         """Our extension of the classic API; TheHive has it in its pages only."""
-        return await export_answer(acting, reference(case_id), format, protected=protect, only_iocs=False)
+        return await export_answer(acting, "case", reference(case_id), format, protected=protect, chosen=Selection())
 
     @router.post("/case/{case_id}/artifact/_search", openapi_extra=classic_body())
     async def artifacts_of(case_id: str, request: Request, acting: Member) -> Response:
@@ -127,6 +138,9 @@ async def _add(acting: Acting, request: Request, kind: str, parent_id: str) -> R
         given = Body(fields.values)
         parts = fields.files.get("attachment", [])
         files = await stored_parts(acting, parts) if parts else []
+        if given.flag("isZip"):
+            password = given.text("zipPassword", limit=512) or PASSWORD
+            files = [one for archive in files for one in await unzipped(acting.hive, archive, password=password)]
         given.need("dataType", limit=64)
         catalogue = await prepared(acting, types=artifacts.type_names([fields.values]))
         drafts = await artifacts.drafts_of(acting, fields.values, catalogue, files=files)

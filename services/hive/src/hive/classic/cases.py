@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
 from hive.acting import Acting, Member
-from hive.answers import answer
-from hive.cases import service
+from hive.answers import answer, no_content
+from hive.cases import merging, service
 from hive.cases.edits import assignee_of
 from hive.cases.lookup import find
 from hive.cases.models import Case
+from hive.cases.removal import remove
 from hive.cases.service import CaseChanges, CaseDraft
 from hive.catalogue import Catalogue
 from hive.classic import fields, showing
@@ -137,7 +138,7 @@ def routes(router: APIRouter) -> None:
     @router.get("/case/{case_id}")
     async def get(case_id: str, acting: Member, nstats: bool = False) -> Response:
         async with acting.read() as session:
-            case = await find(session, reference(case_id))
+            case = await find(session, reference(case_id), shells=True)
             return answer((await showing.cases(session, acting, [case], Wanted(stats=nstats)))[0])
 
     @router.patch("/case/{case_id}", openapi_extra=classic_body())
@@ -150,6 +151,27 @@ def routes(router: APIRouter) -> None:
             case = await find(session, reference(case_id), for_update=True)
             await edited(session, acting, case, body, catalogue)
             return answer((await showing.cases(session, acting, [case]))[0])
+
+    @router.delete("/case/{case_id}", status_code=204)
+    @router.delete("/case/{case_id}/force", status_code=204)
+    async def delete(case_id: str, acting: MayAlert) -> Response:
+        """Gone from every list and read; what it was stays in the history."""
+        acting.caller.check(Permission.CASE_DELETE)
+        async with acting.begin() as session:
+            await remove(session, acting.caller, await find(session, reference(case_id), for_update=True))
+        return no_content()
+
+    @router.post("/case/{first}/_merge/{second}", status_code=201)
+    async def merge(first: str, second: str, acting: MayAlert) -> Response:
+        """A new case with everything of both; the two stay, resolved as duplicates, and say where they went."""
+        acting.caller.check(Permission.CASE_UPDATE)
+        catalogue = await acting.hive.catalogues.current()
+        async with acting.begin() as session:
+            found = {one: await find(session, one, for_update=True) for one in sorted({reference(first), reference(second)})}
+            merged = await merging.merge(
+                session, acting.caller, [found[one] for one in dict.fromkeys((first, second))], catalogue
+            )
+            return answer((await showing.cases(session, acting, [merged]))[0], 201)
 
     @router.get("/case/{case_id}/links")
     async def links(case_id: str, acting: Member) -> Response:

@@ -207,4 +207,5 @@ def _lists(router: APIRouter) -> None:
     @router.patch("/list/{name}", openapi_extra=classic_body())
     @router.delete("/list/{name}")
     async def refuse(name: str, acting: Anybody) -> Response:
+        acting.caller.check(Permission.OBSERVABLE_TEMPLATE)
         raise Locked(f"the list {name[:64]} cannot be changed here")

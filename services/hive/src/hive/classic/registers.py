@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hive.search import catalogues as c
 from hive.search import registers as r
-from waggle.query import Entity, Field, Relation
+from waggle.query import Bind, Entity, Field, Relation
 
 # AMBER+STRICT is shown as 3 here, so 3 finds it, too.
 TLP = {0: ("CLEAR",), 1: ("GREEN",), 2: ("AMBER",), 3: ("AMBER+STRICT", "RED")}
@@ -82,8 +82,22 @@ def job() -> Entity:
 
 
 _ARTIFACTS = Relation(observable, "{other}.alert_id = {t}.id")
+
+
+def _in_case(bind: Bind, number: int) -> str:
+    """An alert's case, also by the id of a case that was merged into it (Synapse looks alerts up by the former ids)."""
+    wanted = bind(number, "bigint")
+    return f"({{t}}.case_id = {wanted} OR {{t}}.case_id = (SELECT x.merged_into FROM cases x WHERE x.id = {wanted}))"
+
+
 ALERT = replace(
-    _classic(r.ALERT, "alert", status=ALERT_STATUS, **_durations("{t}.imported_date", "{t}.created_at")),
+    _classic(
+        r.ALERT,
+        "alert",
+        status=ALERT_STATUS,
+        case=Field("{t}.case_id", "id", equal=_in_case),
+        **_durations("{t}.imported_date", "{t}.created_at"),
+    ),
     children={"alert_artifact": _ARTIFACTS, "case_artifact": _ARTIFACTS},
 )
 CASE = replace(

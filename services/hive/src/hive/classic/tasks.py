@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from hive.acting import Member
-from hive.answers import answer
+from hive.answers import answer, no_content
 from hive.cases.lookup import find
 from hive.classic import showing
 from hive.classic.marks import MayAlert, classic_body
@@ -18,6 +18,7 @@ from hive.classic.search import below, listed, searchable
 from hive.identity.permissions import Permission
 from hive.observables.uploads import stored_parts
 from hive.tasks import service as tasks
+from hive.tasks.removal import remove_log
 from hive.tasks.service import TaskDraft
 from waggle.web.fields import read_fields
 
@@ -44,6 +45,30 @@ def routes(router: APIRouter) -> None:
         async with acting.read() as session:
             log = await tasks.find_log(session, reference(log_id))
             return answer((await showing.logs(session, acting, [log]))[0])
+
+    @router.patch("/case/task/log/{log_id}", openapi_extra=classic_body())
+    async def update_log(log_id: str, request: Request, acting: MayAlert) -> Response:
+        """The message; `deleted` as TheHive 3 had it removes the log; other keys (thehivebackup sends `owner`) do nothing."""
+        acting.caller.check(Permission.TASK)
+        async with read_fields(request, json_by_default=True) as fields:
+            body = Body(fields.values)
+        async with acting.begin() as session:
+            log = await tasks.find_log(session, reference(log_id))
+            (shown,) = await showing.logs(session, acting, [log])
+            if body.flag("deleted"):
+                await remove_log(session, acting.caller, log)
+                return answer({**shown, "deleted": True})
+            message = body.text("message")
+            if message is not None:
+                await tasks.change_log(session, acting.caller, log, {"message": message})
+            return answer((await showing.logs(session, acting, [log]))[0])
+
+    @router.delete("/case/task/log/{log_id}", status_code=204)
+    async def delete_log(log_id: str, acting: MayAlert) -> Response:
+        acting.caller.check(Permission.TASK)
+        async with acting.begin() as session:
+            await remove_log(session, acting.caller, await tasks.find_log(session, reference(log_id)))
+        return no_content()
 
     @router.get("/case/task/{task_id}")
     async def get_task(task_id: str, acting: Member) -> Response:

@@ -18,7 +18,7 @@ from hive.classic.reading import Body, reference
 from hive.classic.search import searchable
 from hive.classic.tasks import ORDER_LIMIT, TASK_STATUSES
 from hive.identity.permissions import Permission
-from hive.templates import changes, service
+from hive.templates import service
 from hive.templates.models import CaseTemplate
 from waggle.web.fields import read_fields
 
@@ -91,14 +91,14 @@ def routes(router: APIRouter) -> None:
         catalogue = await prepared(acting, fields=fields.named(body))
         async with acting.begin() as session:
             template = await service.find(session, reference(template_id))
-            await changes.change(session, acting.caller, template, columns_of(body, catalogue))
+            await service.change(session, acting.caller, template, columns_of(body, catalogue))
             return answer(template_out(template))
 
     @router.delete("/case/template/{template_id}")
     async def delete(template_id: str, acting: MayAlert) -> Response:
         acting.caller.check(Permission.CASE_TEMPLATE)
         async with acting.begin() as session:
-            await changes.remove(session, acting.caller, await service.find(session, reference(template_id)))
+            await service.remove(session, acting.caller, await service.find(session, reference(template_id)))
         return Response(status_code=200)
 
 

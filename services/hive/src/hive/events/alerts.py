@@ -20,6 +20,7 @@ from hive.markings import unique
 from hive.neighbours import fetch_file
 from hive.observables.drafts import MAX_DATA, ObservableDraft, checked
 from hive.platform import Hive
+from hive.procedures.service import ProcedureDraft, recognised
 from waggle.contracts.messages.alerts import AlertRaised, AlertSourceGone, RaisedObservable
 from waggle.ids import now_ms
 from waggle.messaging import Delivery, Poison
@@ -43,10 +44,11 @@ async def _on_raised(hive: Hive, delivery: Delivery) -> None:
     caller = await caller_for(hive, delivery.envelope)
     catalogue = await hive.catalogues.current(types={one.data_type for one in message.observables})
     draft = await _draft(hive, message, catalogue)
-    feed = Feed(draft, frozenset(message.removed), message.complete)
     async with once(hive, delivery, caller) as session:
         if session is None:
             return
+        draft = replace(draft, procedures=await recognised(session, _procedures(message)))
+        feed = Feed(draft, frozenset(message.removed), message.complete)
         alert = await _stored(session, caller, draft)
         if alert is None:
             connection = await (await session.connection()).get_raw_connection()
@@ -57,6 +59,15 @@ async def _on_raised(hive: Hive, delivery: Delivery) -> None:
             if alert is None:
                 raise Poison("the alert can neither be made nor found")
         await refresh(session, caller, alert, feed, catalogue)
+
+
+def _procedures(message: AlertRaised) -> list[ProcedureDraft]:
+    return [
+        ProcedureDraft(
+            one.pattern_id, message.alert.date if one.occur_date is None else one.occur_date, one.tactic, one.description or None
+        )
+        for one in message.procedures
+    ]  # fmt: skip
 
 
 async def _stored(session: AsyncSession, caller: Caller, draft: AlertDraft) -> Alert | None:

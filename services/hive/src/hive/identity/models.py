@@ -17,6 +17,8 @@ class Organisation(Entity, Base):
     task_rule: Mapped[str] = mapped_column(default="manual")
     observable_rule: Mapped[str] = mapped_column(default="manual")
     locked: Mapped[bool] = mapped_column(default=False)
+    avatar_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    avatar_type: Mapped[str | None]
 
 
 class Profile(Entity, Base):

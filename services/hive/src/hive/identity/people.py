@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import any_, literal, or_, select
+from sqlalchemy import any_, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.identity.models import Membership, Organisation, Profile, User
@@ -13,12 +13,16 @@ WORKING = [str(p) for p in (Permission.TASK, Permission.CASE_CREATE, Permission.
 
 
 async def assignable(session: AsyncSession, *, org_id: int, login: str) -> User:
-    """The user of that login, if able to work in the organisation. Raises BadRequest."""
+    """The user of that login, if able to work in the organisation, or in the caller's (a received case). Raises BadRequest."""
     found = await session.scalar(
         select(User)
         .join(Membership, Membership.user_id == User.id)
         .join(Profile, Profile.id == Membership.profile_id)
-        .where(User.login == login.lower(), Membership.org_id == org_id, User.locked.is_(False))
+        .where(
+            User.login == login.lower(),
+            or_(Membership.org_id == org_id, Membership.org_id == func.waggle_org()),
+            User.locked.is_(False),
+        )
         .where(or_(*(literal(p) == any_(Profile.permissions) for p in WORKING)))
     )
     if found is None:

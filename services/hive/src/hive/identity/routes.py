@@ -1,4 +1,4 @@
-"""The v1 routes of users, organisations and profiles."""
+"""The v1 routes of profiles and of what one organisation keeps about itself."""
 
 from __future__ import annotations
 
@@ -15,33 +15,16 @@ from hive.identity import service
 from hive.identity.models import Profile
 from hive.identity.permissions import ADMINISTRATION, ORGANISATION_WIDE, Permission, expanded
 from hive.identity.schemas import (
-    InputOrganisation,
     InputProfile,
     InputUpdateProfile,
-    OutputOrganisation,
     OutputProfile,
-    organisation_out,
     profile_out,
 )
 from waggle.errors import CreateError, InvalidFields
 from waggle.ids import now_ms
 
 router = APIRouter(prefix="/api/v1", tags=["people"])
-MayOrganise = Annotated[Acting, require(Permission.ORGANISATION)]
 MayProfile = Annotated[Acting, require(Permission.PROFILE)]
-
-
-@router.post("/organisation", status_code=201, response_model=OutputOrganisation)
-async def create_organisation(given: InputOrganisation, acting: MayOrganise) -> Response:
-    async with acting.begin() as session:
-        row = await service.create_organisation(session, acting.caller, **given.model_dump())
-        return answer(organisation_out(row), 201)
-
-
-@router.get("/organisation/{reference}", response_model=OutputOrganisation)
-async def get_organisation(reference: str, acting: Known) -> Response:
-    async with acting.read() as session:
-        return answer(organisation_out(await service.organisation(session, reference)))
 
 
 @router.post("/profile", status_code=201, response_model=OutputProfile)

@@ -32,6 +32,17 @@ class InputOrganisation(Input):
     locked: bool = False
 
 
+class InputUpdateOrganisation(Input):
+    """`avatar`: a picture in base64 or as a data: URL; empty or null removes it."""
+
+    name: Name64 | None = None
+    description: Annotated[str, Field(max_length=65_536)] | None = None
+    task_rule: Rule | None = None
+    observable_rule: Rule | None = None
+    locked: bool | None = None
+    avatar: Annotated[str, Field(max_length=1_000_000)] | None = None
+
+
 class InputProfile(Input):
     name: Name64
     permissions: list[str] = Field(default_factory=list)
@@ -155,6 +166,7 @@ class OutputOrganisation(TypedDict):
     description: str
     taskRule: str
     observableRule: str
+    avatar: NotRequired[str]
     locked: bool
     extraData: dict[str, Any]
 
@@ -190,6 +202,8 @@ def organisation_out(row: Organisation) -> OutputOrganisation:
         "observableRule": row.observable_rule, "locked": row.locked, "extraData": {},
     }  # fmt: skip
     answer.update(updated(row))  # type: ignore[typeddict-item]
+    if row.avatar_sha256 is not None:
+        answer["avatar"] = row.avatar_sha256.hex()
     return answer
 
 

@@ -16,7 +16,7 @@ from hive.misp import service
 from waggle.contracts.messages.misp import MispPollRequested
 
 MayExport = Annotated[Acting, require(Permission.SHARE)]
-MayPoll = Annotated[Acting, require(Permission.ALERT_CREATE)]
+MayPoll = Annotated[Acting, require(Permission.CONFIG)]
 
 
 def _router(prefix: str, *, shown: bool) -> APIRouter:

@@ -11,8 +11,10 @@ from sqlalchemy import exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.audit.service import Root, record, record_observables
+from hive.cases import rights
 from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
+from hive.identity.permissions import Permission
 from hive.markings import unique
 from hive.observables.drafts import RECORD, ObservableDraft, row, without_repeats
 from hive.observables.models import Observable
@@ -26,7 +28,8 @@ COLUMNS = (
     " file_name, content_type"
 )
 
-# A value that the parent has already is left out, silently here: the edge decides what to answer.
+# A value that the parent has already is left out, silently here: the edge decides what to answer. Nothing is read back: in a
+# received case the rows are seen once they are shared with who made them (SPREAD).
 CREATE = f"""
 WITH d AS (SELECT e.value AS v, e.ordinality AS i FROM jsonb_array_elements(CAST(:rows AS jsonb)) WITH ORDINALITY e),
 x AS MATERIALIZED (
@@ -35,34 +38,36 @@ o AS (
   INSERT INTO observables (id, org_id, alert_id, case_id, {COLUMNS}, sha256, attachment_id, created_at, created_by)
   SELECT oid, :org, CAST(:alert AS bigint), CAST(:case AS bigint), {COLUMNS}, decode(sha256, 'hex'),
     CASE WHEN sha256 IS NOT NULL THEN nextval('entity_id') END, :now, :login FROM x ORDER BY i
-  ON CONFLICT DO NOTHING RETURNING id),
-t AS (
-  INSERT INTO observable_tags (org_id, tag, created_at, observable_id)
-  SELECT :org, tag, :now, x.oid FROM x JOIN o ON o.id = x.oid, unnest(x.tags) AS tag
-  WHERE :org = (SELECT waggle_org())),
-v AS (
-  INSERT INTO observable_values (org_id, value_key, data)
-  SELECT DISTINCT ON (value_key) :org, value_key, data FROM x WHERE data IS NOT NULL AND :org = (SELECT waggle_org())
-  ORDER BY value_key ON CONFLICT DO NOTHING)
-SELECT x.i, o.id FROM x JOIN o ON o.id = x.oid ORDER BY x.i"""
+  ON CONFLICT DO NOTHING)
+SELECT i, oid FROM x ORDER BY i"""
 
-# The alert's observables in the case: what the case has already gains the tags.
+# The alert's observables in the case. Nothing is read back, as above.
 COPY = """
-INSERT INTO observables (org_id, case_id, data_type, data, value_key, sha256, file_name, content_type, attachment_id, tlp, pap,
-  ioc, sighted, ignore_similarity, external, sighted_at, tags, message, reports, first_seen, origin, created_at, created_by)
-SELECT :org, :case, data_type, data, value_key, sha256, file_name, content_type,
+WITH source AS MATERIALIZED (
+  SELECT nextval('entity_id') AS copy_id, o.* FROM (SELECT * FROM observables WHERE alert_id = :alert ORDER BY id) o),
+made AS (
+INSERT INTO observables (id, org_id, case_id, data_type, data, value_key, sha256, file_name, content_type, attachment_id,
+  tlp, pap, ioc, sighted, ignore_similarity, external, sighted_at, tags, message, reports, first_seen, origin, created_at,
+  created_by)
+SELECT copy_id, :org, :case, data_type, data, value_key, sha256, file_name, content_type,
   CASE WHEN sha256 IS NOT NULL THEN nextval('entity_id') END, tlp, pap,
   ioc, sighted, ignore_similarity, external, sighted_at, tags, message, reports, first_seen, origin, :now, :login
-FROM observables WHERE alert_id = :alert ORDER BY id
-ON CONFLICT (org_id, value_key, parent_id, data_type) DO UPDATE SET
-  tags = observables.tags || ARRAY(SELECT t FROM unnest(excluded.tags) AS t WHERE t <> ALL (observables.tags)),
-  updated_at = :now, updated_by = :login, version = observables.version + 1
-RETURNING id, (xmax = 0) AS created"""
+FROM source ORDER BY copy_id
+ON CONFLICT DO NOTHING)
+SELECT copy_id FROM source"""
+# What the case has already gains the tags, as far as it is seen here.
+UNITE = """
+UPDATE observables kept SET
+  tags = kept.tags || ARRAY(SELECT t FROM unnest(mine.tags) AS t WHERE t <> ALL (kept.tags)),
+  updated_at = :now, updated_by = :login, version = kept.version + 1
+FROM observables mine
+WHERE mine.alert_id = :alert AND kept.case_id = :case AND kept.value_key = mine.value_key AND kept.data_type = mine.data_type
+  AND kept.id <> ALL (CAST(:made AS bigint[]))
+RETURNING kept.id"""
 
-RETAG = """
-INSERT INTO observable_tags (org_id, tag, created_at, observable_id)
-SELECT o.org_id, tag, o.created_at, o.id FROM observables o, unnest(o.tags) AS tag
-WHERE o.id = ANY(:ids) AND o.org_id = (SELECT waggle_org())"""
+# To whoever receives them by rule; and the rows by which every viewer's lists find them. Both are functions of the database.
+SPREAD = text("SELECT spread_observables(CAST(:ids AS bigint[]))")
+INDEX = text("SELECT index_observables(CAST(:ids AS bigint[]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,18 @@ class Parent:
         return Root(self.kind, self.id)
 
 
+async def _check(session: AsyncSession, caller: Caller, *, case_id: int | None, org_id: int) -> None:
+    await rights.check(session, caller, case_id=case_id, org_id=org_id, permission=Permission.OBSERVABLE)
+
+
 async def create(
     session: AsyncSession, caller: Caller, parent: Parent, drafts: Sequence[ObservableDraft]
 ) -> tuple[list[Observable], list[ObservableDraft]]:
-    """Stores the drafts; returns the created observables, and the drafts whose value the parent has already."""
+    """Stores the drafts; returns the created observables, and the drafts whose value the parent has already.
+
+    Raises Forbidden in a received case whose share does not allow it.
+    """
+    await _check(session, caller, case_id=parent.id if parent.kind == "case" else None, org_id=parent.org_id)
     kept = without_repeats(drafts)
     found = await session.execute(
         text(CREATE),
@@ -91,7 +104,10 @@ async def create(
             "login": caller.login,
         },
     )  # fmt: skip
-    ids = {r.i: r.id for r in found}
+    drawn = {r.i: r.oid for r in found}
+    await session.execute(SPREAD, {"ids": list(drawn.values())})
+    there = set(await session.scalars(select(Observable.id).where(Observable.id.in_(drawn.values()))))
+    ids = {position: one for position, one in drawn.items() if one in there}
     refused = [draft for position, draft in enumerate(kept, 1) if position not in ids]
     if not ids:
         return [], refused
@@ -110,23 +126,22 @@ async def create(
 
 async def copy_to_case(session: AsyncSession, caller: Caller, *, alert_id: int, case_id: int, org_id: int) -> None:
     """Copies an alert's observables into a case; contents of files are shared, jobs stay with the original."""
-    found = await session.execute(
-        text(COPY), {"org": org_id, "case": case_id, "alert": alert_id, "now": now_ms(), "login": caller.login}
-    )
-    rows = found.all()
-    ids = [r.id for r in rows]
-    await _retag(session, ids)
-    for action, made in (("create", True), ("update", False)):
-        chosen = [r.id for r in rows if r.created is made]
-        if chosen:
-            await record_observables(session, caller, action=action, ids=chosen, root=Root("case", case_id))  # type: ignore[arg-type]
+    given = {"org": org_id, "case": case_id, "alert": alert_id, "now": now_ms(), "login": caller.login}
+    drawn = list(await session.scalars(text(COPY), given))
+    await session.execute(SPREAD, {"ids": drawn})
+    made = list(await session.scalars(select(Observable.id).where(Observable.id.in_(drawn)).order_by(Observable.id)))
+    united = list(await session.scalars(text(UNITE), {**given, "made": made}))
+    await _retag(session, united)
+    if made:
+        await record_observables(session, caller, action="create", ids=made, root=Root("case", case_id))
+    if united:
+        await record_observables(session, caller, action="update", ids=united, root=Root("case", case_id))
 
 
 async def _retag(session: AsyncSession, ids: list[int]) -> None:
-    """Writes the tag rows of observables anew."""
+    """Writes anew the rows by which observables are found."""
     if ids:
-        await session.execute(text("DELETE FROM observable_tags WHERE observable_id = ANY(:ids)"), {"ids": ids})
-        await session.execute(text(RETAG), {"ids": ids})
+        await session.execute(INDEX, {"ids": ids})
 
 
 async def find(session: AsyncSession, reference: str, *, for_update: bool = False) -> Observable:
@@ -177,6 +192,7 @@ async def change(
     remove_tags: Sequence[str] = (),
 ) -> None:
     """Applies changes by column name. Raises InvalidFields, or CreateError when a new type meets an existing twin."""
+    await _check(session, caller, case_id=observable.case_id, org_id=observable.org_id)
     wanted = dict(columns)
     tags = wanted.get("tags", observable.tags)
     wanted["tags"] = [t for t in unique([*tags, *add_tags]) if t not in remove_tags]

@@ -12,22 +12,28 @@ from hive.analysis.schemas import job_out
 from hive.attachments import service as attachments
 from hive.attachments.schemas import attachment_out
 from hive.cases.schemas import case_out
+from hive.comments.schemas import comment_out
 from hive.customfields.schemas import field_out
 from hive.identity.caller import Caller
 from hive.identity.schemas import organisation_out, profile_out
 from hive.identity.service import users_out
 from hive.observables.schemas import observable_out
 from hive.observabletypes.schemas import type_out
+from hive.pages.schemas import page_out
+from hive.procedures.schemas import pattern_out, procedure_out
 from hive.statuses.schemas import status_out
 from hive.tags import service as tags
 from hive.tags.schemas import tag_out, taxonomy_out
 from hive.tasks.schemas import log_out, task_out
 from hive.templates.schemas import template_out
+from hive.timeline.schemas import event_out
 
 SIMPLE: dict[str, Any] = {
     "alert": alert_out, "task": task_out, "observable": observable_out, "job": job_out, "case template": template_out,
     "attachment": attachment_out, "organisation": organisation_out, "profile": profile_out, "observable type": type_out,
     "custom field": field_out, "alert status": status_out, "case status": status_out, "tag": tag_out,
+    "comment": comment_out, "page": page_out, "page template": page_out, "procedure": procedure_out, "pattern": pattern_out,
+    "custom event": event_out,
 }  # fmt: skip
 
 

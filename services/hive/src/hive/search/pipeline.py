@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
 from hive.search import catalogues as c
 from hive.search import registers as r
+from hive.search.extras import add_extras
 from hive.search.outputs import show
 from hive.search.rows import count, page
 from hive.tables import number_of
@@ -72,6 +74,12 @@ SOURCES: dict[str, Source] = {
     "Observable": Source(r.own(r.OBSERVABLE)),
     "Job": Source(r.own(r.JOB)),
     "CaseTemplate": Source(r.TEMPLATE, _by("name")),
+    "Comment": Source(r.COMMENT),
+    "Page": Source(r.PAGE),
+    "PageTemplate": Source(r.PAGE_TEMPLATE),
+    "Procedure": Source(r.PROCEDURE),
+    "Pattern": Source(r.PATTERN, _by("pattern_id")),
+    "CustomEvent": Source(r.CUSTOM_EVENT),
     "Organisation": Source(r.ORGANISATION, _by("name")),
     "Profile": Source(r.PROFILE, _by("name")),
     "User": Source(r.USER, _by_login),
@@ -86,11 +94,32 @@ SOURCES: dict[str, Source] = {
 RELATED: dict[tuple[str, str], tuple[Entity, str]] = {
     ("alert", "observables"): (r.OBSERVABLE, "{t}.alert_id IN ({ids})"),
     ("alert", "attachments"): (r.ATTACHMENT, "{t}.alert_id IN ({ids})"),
+    ("alert", "comments"): (r.COMMENT, "{t}.alert_id IN ({ids})"),
+    ("alert", "procedures"): (r.PROCEDURE, "{t}.alert_id IN ({ids})"),
     ("alert", "case"): (r.CASE, "{t}.id IN (SELECT a.case_id FROM alerts a WHERE a.id IN ({ids}))"),
     ("case", "observables"): (r.OBSERVABLE, "{t}.case_id IN ({ids})"),
     ("case", "tasks"): (r.TASK, "{t}.case_id IN ({ids})"),
     ("case", "alerts"): (r.ALERT, "{t}.case_id IN ({ids})"),
     ("case", "attachments"): (r.ATTACHMENT, "{t}.case_id IN ({ids}) AND {t}.log_id IS NULL"),
+    ("case", "comments"): (r.COMMENT, "{t}.case_id IN ({ids})"),
+    ("case", "allComments"): (
+        r.COMMENT,
+        "{t}.case_id IN ({ids}) OR {t}.alert_id IN (SELECT a.id FROM alerts a WHERE a.case_id IN ({ids}))",
+    ),
+    ("case", "pages"): (r.PAGE, "{t}.case_id IN ({ids})"),
+    ("case", "procedures"): (r.PROCEDURE, "{t}.case_id IN ({ids})"),
+    ("case", "customEvents"): (r.CUSTOM_EVENT, "{t}.case_id IN ({ids})"),
+    ("case template", "pageTemplates"): (
+        r.PAGE_TEMPLATE,
+        "{t}.id IN (SELECT l.page_template_id FROM case_template_pages l WHERE l.template_id IN ({ids}))",
+    ),
+    ("organisation", "attachments"): (
+        r.ATTACHMENT,
+        "{t}.org_id IN ({ids}) AND num_nonnulls({t}.alert_id, {t}.case_id, {t}.log_id) = 0",
+    ),
+    ("procedure", "case"): (r.CASE, "{t}.id IN (SELECT p.case_id FROM procedures p WHERE p.id IN ({ids}))"),
+    ("procedure", "alert"): (r.ALERT, "{t}.id IN (SELECT p.alert_id FROM procedures p WHERE p.id IN ({ids}))"),
+    ("procedure", "pattern"): (r.PATTERN, "{t}.pattern_id IN (SELECT p.pattern_id FROM procedures p WHERE p.id IN ({ids}))"),
     ("task", "logs"): (r.LOG, "{t}.task_id IN ({ids})"),
     ("task", "case"): (r.CASE, "{t}.id IN (SELECT k.case_id FROM tasks k WHERE k.id IN ({ids}))"),
     ("log", "attachments"): (r.ATTACHMENT, "{t}.log_id IN ({ids})"),
@@ -105,8 +134,11 @@ ORDERS: dict[str, tuple[SortKey, ...]] = {
     "task": (SortKey("order"),), "log": MADE, "attachment": MADE, "case template": (SortKey("name"),), "user": MADE,
     "organisation": MADE, "profile": MADE, "observable type": MADE, "custom field": MADE, "alert status": (SortKey("order"),),
     "case status": (SortKey("order"),), "tag": MADE, "taxonomy": (SortKey("namespace"),),
+    "comment": MADE, "procedure": MADE, "page": (SortKey("order"),),
+    "page template": (SortKey("order"),), "pattern": (SortKey("patternId"),), "custom event": (SortKey("date"),),
 }  # fmt: skip
 SHOWS_ALL = "output"
+RECEIVED = text("SELECT EXISTS (SELECT FROM observable_shares WHERE org_id = :org)")
 
 
 @dataclass(frozen=True)
@@ -114,6 +146,7 @@ class Plan:
     search: Search
     counts: bool
     with_total: bool
+    extras: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -136,7 +169,7 @@ def planned(steps: Any, caller: Caller, catalogue: Catalogue) -> Plan:
         r.with_custom_fields(entity, catalogue), last.query, org=caller.org_id, sort=order, narrowing=narrowing,
         offset=shown.start if shown else 0, limit=shown.end - shown.start if shown else None, oldest_first=True,
     )  # fmt: skip
-    return Plan(search, pipeline.counts, bool(shown and "total" in shown.extra_data))
+    return Plan(search, pipeline.counts, bool(shown and "total" in shown.extra_data), shown.extra_data if shown else ())
 
 
 def _source(hop: Hop) -> tuple[Entity, Narrowing | None]:
@@ -180,14 +213,27 @@ def _related(entity: Entity, narrowing: Narrowing | None, before: Hop, hop: Hop,
     return following, narrow
 
 
+async def _with_received(session: AsyncSession, caller: Caller, search: Search) -> Search:
+    """A list of observables also has those of received cases, for an organisation that received any."""
+    entity = search.entity
+    if entity.kind != "observable" or entity.org is None:
+        return search
+    if not await session.scalar(RECEIVED, {"org": caller.org_id}):
+        return search
+    return replace(search, entity=replace(entity, table=r.SHARED_OBSERVABLES, org="viewer_id"))
+
+
 async def run(session: AsyncSession, caller: Caller, plan: Plan) -> Found:
     if plan.kind == "tag":
         await tags.collect(session)
+    search = await _with_received(session, caller, plan.search)
     if plan.counts:
-        return Found(await count(session, plan.search))
-    rows = await page(session, plan.search)
-    total = await count(session, plan.search) if plan.with_total else None
-    return Found(await show(session, caller, plan.kind, rows), total)
+        return Found(await count(session, search))
+    rows = await page(session, search)
+    total = await count(session, search) if plan.with_total else None
+    objects = await show(session, caller, plan.kind, rows)
+    await add_extras(session, caller, plan.kind, plan.extras, rows, objects)
+    return Found(objects, total)
 
 
 def projected(objects: Sequence[dict[str, Any]], *, include: Any, exclude: Any) -> list[dict[str, Any]]:

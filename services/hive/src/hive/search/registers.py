@@ -11,17 +11,32 @@ from typing import Any
 
 from hive.catalogue import Catalogue
 from hive.observables.values import value_key
-from hive.search.texts import ALERT_TITLE, ALERT_WORDS, CASE_TITLE, CASE_WORDS, PART_WORDS, VALUES, prose
+from hive.search.texts import (
+    ALERT_TITLE,
+    ALERT_WORDS,
+    CASE_TITLE,
+    CASE_WORDS,
+    COMMENT_WORDS,
+    PART_WORDS,
+    VALUE_PARTS,
+    VALUES,
+    prose,
+)
 from waggle.contracts.vocabulary import PAP_LEVELS, TLP_LEVELS
 from waggle.query import Bind, Entity, Field, Side
 
+VISIBLE_ORGANISATIONS = (
+    "(SELECT g.* FROM organisations g WHERE g.id = (SELECT waggle_org()) OR (SELECT in_admin_organisation()) OR EXISTS"
+    " (SELECT FROM organisation_links l WHERE l.org_id = (SELECT waggle_org()) AND l.other_org_id = g.id))"
+)
 TLP = {number: (word,) for number, word in enumerate(TLP_LEVELS)}
 PAP = {number: (word,) for number, word in enumerate(PAP_LEVELS)}
 NUMERIC = ("integer", "float", "date")
 KINDS_NAMED = (*NUMERIC, "string", "boolean", "url", "number")
 KEY_LENGTH = 200
 SHARED_CASES = (
-    "(SELECT c.*, s.org_id AS viewer_id, s.start_date AS listed_at FROM case_shares s JOIN cases c ON c.id = s.case_id)"
+    "(SELECT c.*, s.org_id AS viewer_id, s.start_date AS listed_at FROM case_shares s JOIN cases c ON c.id = s.case_id"
+    " WHERE c.merged_into IS NULL)"
 )
 
 
@@ -224,7 +239,14 @@ OBSERVABLE = Entity(
         "attachment.id": Field("encode({t}.sha256, 'hex')"),
     },
     texts=("data", "message", "attachment.name", "tags"),
+    match=VALUE_PARTS,
 )  # fmt: skip
+
+# Own and received ones alike; asked only where something was received, for the plain list is read from one index.
+SHARED_OBSERVABLES = (
+    "(SELECT o.*, o.org_id AS viewer_id FROM observables o UNION ALL"
+    " SELECT o.*, s.org_id AS viewer_id FROM observable_shares s JOIN observables o ON o.id = s.entity_id)"
+)
 
 JOB = Entity(
     kind="job",
@@ -242,6 +264,88 @@ JOB = Entity(
     },
     texts=("analyzerName",),
 )  # fmt: skip
+
+COMMENT = Entity(
+    kind="comment",
+    table="comments",
+    org=None,
+    fields={
+        **common(),
+        **texts(createdBy="created_by", updatedBy="updated_by"),
+        "message": prose("message", words=COMMENT_WORDS),
+        **numbers(createdAt="created_at", updatedAt="updated_at"),
+        **flags(external="external"),
+        "isEdited": Field("({t}.updated_at IS NOT NULL)", "boolean"),
+        **ids(caseId="case_id", alertId="alert_id"),
+    },
+    texts=("message",),
+    match=COMMENT_WORDS,
+)
+
+PAGE = Entity(
+    kind="page",
+    table="pages",
+    org=None,
+    fields={
+        **common(),
+        "title": prose("title", words=PART_WORDS),
+        "content": prose("content", words=PART_WORDS),
+        **texts(category="category"),
+        **numbers(order="ord"),
+        **ids(caseId="case_id"),
+    },
+    texts=("title", "content"),
+    match=PART_WORDS,
+)
+
+PAGE_TEMPLATE = Entity(
+    kind="page template",
+    table="page_templates",
+    fields={**common(), **texts(title="title", content="content", category="category"), **numbers(order="ord")},
+    texts=("title", "content"),
+)
+
+PROCEDURE = Entity(
+    kind="procedure",
+    table="procedures",
+    org=None,
+    fields={
+        **common(),
+        **texts(patternId="pattern_id", tactic="tactic", description="description"),
+        "patternName": Field("(SELECT p.name FROM patterns p WHERE p.pattern_id = {t}.pattern_id)"),
+        **numbers(occurDate="occur_date"),
+        **ids(caseId="case_id", alertId="alert_id"),
+    },
+    texts=("patternId", "description"),
+)
+
+PATTERN = Entity(
+    kind="pattern",
+    table="patterns",
+    org=None,
+    fields={
+        **common(),
+        **texts(patternId="pattern_id", name="name", description="description", url="url", parent="parent", catalog="catalog"),
+        **flags(revoked="revoked"),
+        "tactics": Field("{t}.tactics", "list"),
+        "platforms": Field("{t}.platforms", "list"),
+        "dataSources": Field("{t}.data_sources", "list"),
+    },
+    texts=("patternId", "name"),
+)
+
+CUSTOM_EVENT = Entity(
+    kind="custom event",
+    table="custom_events",
+    org=None,
+    fields={
+        **common(),
+        **texts(title="title", description="description"),
+        **numbers(date="date", endDate="end_date"),
+        **ids(caseId="case_id"),
+    },
+    texts=("title", "description"),
+)
 
 TEMPLATE = Entity(
     kind="case template",
@@ -264,7 +368,7 @@ ATTACHMENT = Entity(
 
 ORGANISATION = Entity(
     kind="organisation",
-    table="organisations",
+    table=VISIBLE_ORGANISATIONS,
     org=None,
     fields={**common(), **texts(name="name", description="description")},
     texts=("name", "description"),

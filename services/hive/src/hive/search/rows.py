@@ -12,14 +12,18 @@ from hive.alerts.models import Alert
 from hive.analysis.models import Job
 from hive.attachments.models import Attachment
 from hive.cases.models import Case
+from hive.comments.models import Comment
 from hive.customfields.models import CustomField
 from hive.identity.models import Organisation, Profile, User
 from hive.observables.models import Observable
 from hive.observabletypes.models import ObservableType
+from hive.pages.models import Page, PageTemplate
+from hive.procedures.models import Pattern, Procedure
 from hive.statuses.models import Status
 from hive.tags.models import Tag, Taxonomy
 from hive.tasks.models import Log, Task
 from hive.templates.models import CaseTemplate
+from hive.timeline.models import CustomEvent
 from waggle.query import Search, count_all, find_page
 
 MODELS: Mapping[str, Any] = {
@@ -27,8 +31,10 @@ MODELS: Mapping[str, Any] = {
     "attachment": Attachment, "organisation": Organisation, "profile": Profile, "user": User,
     "observable type": ObservableType, "custom field": CustomField, "alert status": Status, "case status": Status, "tag": Tag,
     "taxonomy": Taxonomy,
+    "comment": Comment, "page": Page, "page template": PageTemplate, "procedure": Procedure, "pattern": Pattern,
+    "custom event": CustomEvent,
 }  # fmt: skip
-TIMEOUT = text("SET LOCAL statement_timeout = '5s'")
+TIMEOUT = text("SET LOCAL statement_timeout = '9s'")
 
 
 async def page(session: AsyncSession, search: Search, *, kind: str | None = None) -> list[Any]:

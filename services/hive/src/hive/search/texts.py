@@ -15,7 +15,18 @@ ALERT_TITLE = Lookup("{t}.id", "SELECT x.alert_id FROM alert_search x WHERE x.ki
 CASE_WORDS = Lookup("{t}.id", f"SELECT x.case_id FROM case_search x WHERE x.kind = 'case' AND x.document @@ {_QUERY}")
 CASE_TITLE = Lookup("{t}.id", "SELECT x.case_id FROM case_search x WHERE x.kind = 'case' AND x.title ILIKE {value}")
 PART_WORDS = Lookup("{t}.id", f"SELECT x.entity_id FROM case_search x WHERE x.document @@ {_QUERY}")
+COMMENT_WORDS = Lookup(
+    "{t}.id",
+    f"SELECT x.entity_id FROM case_search x WHERE x.kind = 'comment' AND x.document @@ {_QUERY}"
+    f" UNION ALL SELECT x.entity_id FROM alert_search x WHERE x.kind = 'comment' AND x.document @@ {_QUERY}",
+)
 VALUES = Lookup("{t}.value_key", "SELECT x.value_key FROM value_search x WHERE x.data ILIKE {value}")
+# A part of the value, as it stands: indicators have no words.
+VALUE_PARTS = Lookup(
+    "{t}.value_key",
+    "SELECT x.value_key FROM value_search x WHERE x.data ILIKE"
+    " '%' || replace(replace(replace({value}, '\\', '\\\\'), '%', '\\%'), '_', '\\_') || '%'",
+)
 
 
 def prose(column: str, *, words: Lookup, like: Lookup | None = None) -> Field:

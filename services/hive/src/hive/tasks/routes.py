@@ -10,12 +10,9 @@ from starlette.responses import Response
 from hive.acting import Acting, Member, require
 from hive.alerts.service import check_version
 from hive.answers import answer, no_content, wanted_version
-from hive.attachments import service as attachments
-from hive.audit.service import Root, record
 from hive.edits import plain_columns
 from hive.identity.permissions import Permission
 from hive.observables.uploads import stored_parts
-from hive.tables import touch
 from hive.tasks import service
 from hive.tasks.schemas import InputLog, InputUpdateLog, InputUpdateTask, OutputLog, OutputTask, log_out, task_out
 from hive.web_bodies import files_schema, parse_model, upload_schema
@@ -70,13 +67,7 @@ async def create_log(reference: Reference, request: Request, acting: MayTask) ->
 async def update_log(reference: Reference, given: InputUpdateLog, acting: MayTask) -> Response:
     columns = plain_columns(given.given(), merged=frozenset(), clearable=frozenset({"include_in_timeline"}))
     async with acting.begin() as session:
-        log = await service.find_log(session, reference)
-        for name, value in columns.items():
-            setattr(log, name, value)
-        touch(log, acting.caller.login)
-        await session.flush()
-        root = Root("case", log.case_id)
-        await record(session, acting.caller, action="update", kind="log", object_id=log.id, root=root, details=columns)
+        await service.change_log(session, acting.caller, await service.find_log(session, reference), columns)
     return no_content()
 
 
@@ -85,9 +76,5 @@ async def add_log_attachments(reference: Reference, request: Request, acting: Ma
     async with read_fields(request) as fields:
         files = await stored_parts(acting, fields.files.get("attachments", []))
     async with acting.begin() as session:
-        log = await service.find_log(session, reference)
-        added = await attachments.add(session, acting.caller, files, org_id=log.org_id, case_id=log.case_id, log_id=log.id)
-        names = {"attachments": [one.name for one in added]}
-        root = Root("case", log.case_id)
-        await record(session, acting.caller, action="update", kind="log", object_id=log.id, root=root, details=names)
+        await service.attach(session, acting.caller, await service.find_log(session, reference), files)
     return no_content()

@@ -49,6 +49,15 @@ class InputUpdateTask(Input):
     mandatory: bool | None = None
 
 
+class InputBulkUpdateTask(InputUpdateTask):
+    """The same change to every task of `ids`."""
+
+    ids: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=1000)]
+
+    def given(self) -> dict[str, Any]:
+        return {name: value for name, value in super().given().items() if name != "ids"}
+
+
 class InputLog(Input):
     """`attachments`: thehive4py also sends the paths on the caller's disk here; they mean nothing to the server."""
 
@@ -97,6 +106,7 @@ class OutputLog(TypedDict):
     message: str
     date: int
     attachments: list[OutputAttachment]
+    attachment: NotRequired[OutputAttachment]
     owner: str
     includeInTimeline: NotRequired[int]
     extraData: dict[str, Any]
@@ -126,6 +136,8 @@ def log_out(log: Log, attachments: Sequence[Attachment]) -> OutputLog:
     }  # fmt: skip
     optional: dict[str, Any] = {
         "_updatedBy": log.updated_by, "_updatedAt": log.updated_at, "includeInTimeline": log.include_in_timeline,
+        # thehive4py 1.8 asks this API for a single log in its TheHive 4 mode and looks for the one file a log then had
+        "attachment": answer["attachments"][0] if attachments else None,
     }  # fmt: skip
     answer.update({k: v for k, v in optional.items() if v is not None})  # type: ignore[typeddict-item]
     return answer

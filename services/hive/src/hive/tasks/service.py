@@ -13,10 +13,13 @@ from hive.attachments import service as attachments
 from hive.attachments.files import StoredFile
 from hive.attachments.models import Attachment
 from hive.audit.service import Root, record
+from hive.cases import rights
 from hive.identity.caller import Caller
 from hive.identity.people import assignable
+from hive.identity.permissions import Permission
 from hive.tables import number_of, touch
 from hive.tasks.models import Log, Task
+from hive.texts import reindex_part
 from waggle.errors import BadRequest, NotFound
 from waggle.ids import now_ms
 
@@ -52,12 +55,17 @@ async def add_tasks(
     session: AsyncSession, caller: Caller, case: OfOrganisation, drafts: Sequence[TaskDraft], *, base: bool = True
 ) -> list[Task]:
     """New tasks of a case, in the order given. `base` False: they came with the case."""
+    if base:
+        await rights.check(session, caller, case_id=case.id, org_id=case.org_id, permission=Permission.TASK)
     added: list[Task] = []
     now = now_ms()
     for draft in drafts:
+        # Drawn beforehand: a receiver of the case cannot see the row, and so not its id, until it is shared with them.
+        task_id = await session.scalar(text("SELECT nextval('entity_id')"))
         assignee = await assignable(session, org_id=case.org_id, login=draft.assignee) if draft.assignee else None
         task = Task(
-            org_id=case.org_id, case_id=case.id, title=draft.title, task_group=draft.group, description=draft.description,
+            id=task_id, org_id=case.org_id, case_id=case.id, title=draft.title, task_group=draft.group,
+            description=draft.description,
             status=draft.status, flag=draft.flag, mandatory=draft.mandatory, ord=draft.order, due_date=draft.due_date,
             start_date=draft.start_date or (now if draft.status == "InProgress" else None),
             end_date=draft.end_date or (now if draft.status == "Completed" else None),
@@ -65,6 +73,7 @@ async def add_tasks(
         )  # fmt: skip
         session.add(task)
         await session.flush()
+        await session.execute(text("SELECT spread_tasks(ARRAY[CAST(:id AS bigint)])"), {"id": task.id})
         body = f"{task.title} {task.description or ''}"
         await session.execute(
             LOG_TEXT, {"id": task.id, "kind": "task", "case": case.id, "org": case.org_id, "title": task.title, "body": body}
@@ -90,6 +99,7 @@ async def find(session: AsyncSession, reference: str, *, for_update: bool = Fals
 
 async def change(session: AsyncSession, caller: Caller, task: Task, changes: dict[str, Any]) -> None:
     """Applies changes by column name; `assignee` is a login or None. Raises BadRequest."""
+    await rights.check(session, caller, case_id=task.case_id, org_id=task.org_id, permission=Permission.TASK)
     changes = dict(changes)
     if "assignee" in changes:
         login = changes.pop("assignee")
@@ -142,6 +152,7 @@ async def add_log(
     files: Sequence[StoredFile],
 ) -> tuple[Log, list[Attachment]]:
     """A new log with its files; starts a task that waits."""
+    await rights.check(session, caller, case_id=task.case_id, org_id=task.org_id, permission=Permission.TASK)
     now = now_ms()
     log = Log(
         org_id=task.org_id, task_id=task.id, case_id=task.case_id, message=message, date=now if date is None else date,
@@ -166,3 +177,28 @@ async def find_log(session: AsyncSession, reference: str) -> Log:
     if found is None:
         raise NotFound(f"Log {reference[:200]} not found")
     return found
+
+
+async def change_log(session: AsyncSession, caller: Caller, log: Log, columns: dict[str, Any]) -> None:
+    await rights.check(session, caller, case_id=log.case_id, org_id=log.org_id, permission=Permission.TASK)
+    changed = {name: value for name, value in columns.items() if getattr(log, name) != value}
+    if not changed:
+        return
+    for name, value in changed.items():
+        setattr(log, name, value)
+    touch(log, caller.login)
+    await session.flush()
+    if "message" in changed:
+        await reindex_part(session, of="case", entity_id=log.id, title="", body=log.message)
+    root = Root("case", log.case_id)
+    await record(session, caller, action="update", kind="log", object_id=log.id, root=root, details=changed)
+
+
+async def attach(session: AsyncSession, caller: Caller, log: Log, files: Sequence[StoredFile]) -> list[Attachment]:
+    """More files of a log."""
+    await rights.check(session, caller, case_id=log.case_id, org_id=log.org_id, permission=Permission.TASK)
+    added = await attachments.add(session, caller, files, org_id=log.org_id, case_id=log.case_id, log_id=log.id)
+    names = {"attachments": [one.name for one in added]}
+    root = Root("case", log.case_id)
+    await record(session, caller, action="update", kind="log", object_id=log.id, root=root, details=names)
+    return added

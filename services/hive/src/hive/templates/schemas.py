@@ -9,12 +9,14 @@ from typing_extensions import TypedDict
 
 from hive.customfields.values import InputFields, OutputCustomFieldValue
 from hive.markings import Input, PapNumber, Severity, Tags, Text, TlpNumber, pap_number, tlp_number
+from hive.pages.schemas import InputPage
 from hive.tables import text_id
 from hive.tasks.schemas import InputTask
 from hive.templates.models import CaseTemplate
 from waggle.contracts.vocabulary import SEVERITY_LABELS
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
+PageIds = Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=100)]
 
 
 class InputCaseTemplate(Input):
@@ -32,7 +34,39 @@ class InputCaseTemplate(Input):
     custom_fields: InputFields | None = None
 
 
+class InputNewCaseTemplate(InputCaseTemplate):
+    """`page_template_ids` are brought in this order, then `page_templates`, which are made."""
+
+    page_template_ids: PageIds = Field(default_factory=list)
+    page_templates: Annotated[list[InputPage], Field(max_length=100)] = Field(default_factory=list)
+
+
+class InputUpdateCaseTemplate(Input):
+    name: Name | None = None
+    display_name: Name | None = None
+    title_prefix: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    description: Text | None = None
+    severity: Severity | None = None
+    tags: Tags | None = None
+    flag: bool | None = None
+    tlp: TlpNumber | None = None
+    pap: PapNumber | None = None
+    summary: Text | None = None
+    tasks: Annotated[list[InputTask], Field(max_length=1000)] | None = None
+    custom_fields: InputFields | None = None
+    page_template_ids: PageIds | None = None
+
+
+class InputPageTemplateIds(Input):
+    page_template_ids: PageIds
+
+
 class OutputTemplateTask(TypedDict):
+    _id: NotRequired[str]
+    _type: str
+    _createdBy: str
+    _createdAt: int
+    extraData: dict[str, Any]
     title: str
     group: str
     description: NotRequired[str]
@@ -68,11 +102,14 @@ class OutputCaseTemplate(TypedDict):
     extraData: dict[str, Any]
 
 
-def _task_out(one: dict[str, Any]) -> OutputTemplateTask:
+def _task_out(one: dict[str, Any], template: CaseTemplate) -> OutputTemplateTask:
     answer: OutputTemplateTask = {
+        "_type": "Task", "_createdBy": template.created_by, "_createdAt": template.created_at, "extraData": {},
         "title": one["title"], "group": one.get("group", "default"), "order": one.get("order", 0),
         "mandatory": one.get("mandatory", False), "flag": one.get("flag", False), "status": one.get("status", "Waiting"),
     }  # fmt: skip
+    if "id" in one:
+        answer["_id"] = one["id"]
     if one.get("description"):
         answer["description"] = one["description"]
     return answer
@@ -87,7 +124,7 @@ def template_out(template: CaseTemplate) -> OutputCaseTemplate:
             {"_id": f"{c['name']}:{n}", "name": c["name"], "type": c["type"], "value": c["value"], "order": c["order"]}
             for n, c in enumerate(template.custom_fields)
         ],
-        "tasks": [_task_out(one) for one in template.tasks], "extraData": {},
+        "tasks": [_task_out(one, template) for one in template.tasks], "extraData": {},
     }  # fmt: skip
     optional: dict[str, Any] = {
         "_updatedBy": template.updated_by, "_updatedAt": template.updated_at, "titlePrefix": template.title_prefix,

@@ -1,0 +1,1 @@
+"""Comments of analysts on alerts and cases."""

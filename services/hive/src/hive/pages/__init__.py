@@ -1,0 +1,1 @@
+"""Pages of a case (its notebook), and templates of pages."""
