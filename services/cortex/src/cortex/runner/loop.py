@@ -18,7 +18,7 @@ from cortex.runner.identity import RunnerId
 from cortex.runner.job import Failure, Job, Outcome
 from cortex.runner.process import Bounds, ProcessRunner, WarmRunner
 from cortex.runner.protocol import Runner
-from cortex.runner.settings import RunnerSettings
+from cortex.runner.settings import RunnerSettings, SettingsError
 from cortex.runner.store import Store
 from cortex.runner.zygote import ZygoteLost
 from cortex.runner.zygotes import Zygotes
@@ -214,6 +214,8 @@ def runners_of(settings: RunnerSettings, runner_id: RunnerId, zygotes: Zygotes) 
         "warm": WarmRunner(runner_id, zygotes, commands, bounds, preload=settings.warm_modules),
         "process": ProcessRunner(runner_id, zygotes, commands, bounds),
     }
+    if unknown := [name for name in settings.runners if name not in known]:
+        raise SettingsError(f"CORTEX_RUNNERS names what is no runner: {', '.join(unknown)}")
     return [known[name] for name in settings.runners]
 
 

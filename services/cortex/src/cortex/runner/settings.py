@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-RUNNERS = ("warm", "process")
-WARM_MODULES = "cortexutils.analyzer,cortexutils.responder,requests"
-
 
 class SettingsError(Exception):
     """A setting is missing or unusable; the text names it."""
@@ -90,10 +87,6 @@ class RunnerSettings:
                 raise SettingsError(f"{name} must be one of {', '.join(known)}, not {value}")
             return value
 
-        runners = listed("CORTEX_RUNNERS", ",".join(RUNNERS))
-        if unknown := set(runners) - set(RUNNERS):
-            raise SettingsError(f"CORTEX_RUNNERS names what is no runner: {', '.join(sorted(unknown))}")
-
         return cls(
             database_url=required("CORTEX_DATABASE_SYSTEM_URL"),
             blobs=required("CORTEX_BLOBS"),
@@ -110,8 +103,8 @@ class RunnerSettings:
             sandbox_read=listed("CORTEX_SANDBOX_READ", ""),
             egress_allow=listed("CORTEX_EGRESS_ALLOW", ""),
             egress_direct=listed("CORTEX_EGRESS_DIRECT", ""),
-            runners=runners,
-            warm_modules=listed("CORTEX_WARM_MODULES", WARM_MODULES),
+            runners=listed("CORTEX_RUNNERS", "warm,process"),
+            warm_modules=listed("CORTEX_WARM_MODULES", "cortexutils.analyzer,cortexutils.responder,requests"),
             warm_environments=int(number("CORTEX_WARM_ENVIRONMENTS", 16, least=1)),
             max_report_mib=int(number("CORTEX_MAX_REPORT_MIB", 64, least=1)),
             stop_grace_seconds=number("CORTEX_STOP_GRACE_SECONDS", 5),
