@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -200,16 +201,20 @@ def _tidy(settings: RunnerSettings) -> None:
         log.warning("orphans_of_a_killed_runner", extra={"processes_killed": killed, "folders_removed": removed})
 
 
-def runners_of(settings: RunnerSettings, runner_id: RunnerId, zygotes: Zygotes) -> list[Runner]:
-    """The ways to run a job that the settings name, in their order."""
-    commands = Commands(settings.analyzers_python)
-    bounds = Bounds(
+def bounds_of(settings: RunnerSettings) -> Bounds:
+    return Bounds(
         memory=settings.job_memory_mib * 2**20,
         disk=settings.job_disk_mib * 2**20,
         processes=settings.job_processes,
         required=settings.sandbox == "require",
         readable=settings.sandbox_read,
     )
+
+
+def runners_of(settings: RunnerSettings, runner_id: RunnerId, zygotes: Zygotes) -> list[Runner]:
+    """The ways to run a job that the settings name, in their order."""
+    commands = Commands(settings.analyzers_python, Path(settings.environments) if settings.environments else None)
+    bounds = bounds_of(settings)
     known: dict[str, Runner] = {
         "warm": WarmRunner(runner_id, zygotes, commands, bounds, preload=settings.warm_modules),
         "process": ProcessRunner(runner_id, zygotes, commands, bounds),

@@ -25,6 +25,8 @@ class RunnerSettings:
     """Parent of the job folders."""
     analyzers_python: str | None
     """Interpreter of the analyzers' environment; its folder goes first in an analyzer's PATH."""
+    environments: str | None
+    """Where `cortex analyzers install` has put the analyzers' environments."""
     concurrency: int
     """Jobs at the same time."""
     lease_seconds: float
@@ -93,6 +95,7 @@ class RunnerSettings:
             secret_keys=env.get("CORTEX_SECRET_KEYS") or required("CORTEX_SECRET_KEY"),
             job_directory=Path(env.get("CORTEX_JOB_DIRECTORY") or tempfile.gettempdir()),
             analyzers_python=env.get("CORTEX_ANALYZERS_PYTHON") or None,
+            environments=env.get("CORTEX_ENVIRONMENTS") or None,
             concurrency=int(number("CORTEX_RUNNER_CONCURRENCY", os.cpu_count() or 1, least=1)),
             lease_seconds=number("CORTEX_LEASE_SECONDS", 30, least=0.3),
             job_timeout_seconds=number("CORTEX_JOB_TIMEOUT_SECONDS", 1800, least=0.1),
