@@ -12,3 +12,16 @@ GRANT USAGE ON SEQUENCE attachments_id_seq TO cortex_system;
 
 -- What an analyzer's flavor says it calls: "none", a list of hosts, or nothing.
 ALTER TABLE definitions ADD COLUMN network jsonb;
+
+-- The analyzers' many ways to say good or bad, in one: level, confidence in percent, and when the value was seen.
+ALTER TABLE reports ADD COLUMN verdict jsonb;
+
+-- Nobody wants the answer any more after this time, in ms.
+ALTER TABLE jobs ADD COLUMN deadline bigint;
+CREATE INDEX jobs_by_deadline ON jobs (deadline) WHERE deadline IS NOT NULL AND status = 'Waiting';
+
+-- Retention looks for old jobs, and for contents that nothing names any more.
+CREATE INDEX jobs_by_age ON jobs (created_at);
+CREATE INDEX attachments_by_blob ON attachments (sha256);
+CREATE INDEX reports_by_blob ON reports (full_sha256) WHERE full_sha256 IS NOT NULL;
+GRANT UPDATE (created_at) ON blobs TO cortex_app;

@@ -19,19 +19,26 @@ from cortex.runner.identity import RunnerId
 from cortex.runner.job import Failure, Job, Outcome, Report, Worker
 from cortex.runner.output import InvalidOutput, NoOutput, read_output
 from cortex.runner.protocol import CannotStart, Ended, Runner
+from cortex.runner.store import DEADLINE_OVER
 from cortex.secrets import Scrubber, masked
 from waggle.blobs import BlobMissing, BlobStore
+from waggle.ids import now_ms
 from waggle.security.secretbox import SealBroken, SecretBox
 
 MAX_INLINE_REPORT = 256 * 1024
 SHORT_OUTPUT = 64 * 1024
+MOST_PRINTED = 4000
 MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 DISABLED = "The worker was disabled before its job could run."
 NO_RUNNER = "Worker cannot be run: no runner of this engine fits it (it names no command)."
 
 
 class Refused(Exception):
-    """The job cannot be run; the text says why."""
+    """The job cannot be run, or came to nothing; the text says why, the notes how it ran."""
+
+    def __init__(self, text: str, notes: list[tuple[str, str]] | None = None) -> None:
+        super().__init__(text)
+        self.notes = notes or []
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Execution:
             await self._fill(folder, job, given)
             outcome = await self._execute(job, worker, folder, leave, scrubber)
         except Refused as refusal:
-            outcome = Outcome(Failure(str(refusal)))
+            outcome = Outcome(Failure(str(refusal)), notes=refusal.notes)
         finally:
             self.egress.withdraw(leave)
             if not (self.keep_folder or job.parameters.get("keepJobFolder") is True):
@@ -112,21 +119,30 @@ class Execution:
         if runner is None:
             raise Refused(NO_RUNNER)
         timeout = worker.timeout_minutes * 60.0 if worker.timeout_minutes else self.default_time_limit
+        if job.deadline is not None:
+            left = (job.deadline - now_ms()) / 1000
+            if left <= 0:
+                raise Refused(DEADLINE_OVER)
+            timeout = min(timeout, left)
         try:
             ended = await runner.run(worker, folder, leave, time_limit=timeout)
         except CannotStart as error:
             raise Refused(str(error)) from None
         notes = [("sandbox", f"ran without: {layer} ({why})") for layer, why in ended.missing.items()]
+        if ended.tail.strip():
+            notes.append(("printed", scrubber.text(ended.tail)[-MOST_PRINTED:]))
         if ended.stopped == "time":
-            raise Refused(_timed_out(timeout, ended))
+            raise Refused(_timed_out(timeout, ended), notes)
         if ended.stopped == "disk":
-            raise Refused(f"{job.worker_name} wrote more than CORTEX_JOB_DISK_MIB allows and was stopped.{_last_words(ended)}")
+            raise Refused(
+                f"{job.worker_name} wrote more than CORTEX_JOB_DISK_MIB allows and was stopped.{_last_words(ended)}", notes
+            )
         try:
             result = await self._read(folder, scrubber)
         except NoOutput:
-            raise Refused(_silent(job, worker, ended)) from None
+            raise Refused(_silent(job, worker, ended), notes) from None
         except InvalidOutput as error:
-            raise Refused(f"Invalid output: {error}.{_last_words(ended)}") from None
+            raise Refused(f"Invalid output: {error}.{_last_words(ended)}", notes) from None
         outcome = Outcome(result, notes=notes)
         if isinstance(result, Report):
             await self._store_files(outcome, result)

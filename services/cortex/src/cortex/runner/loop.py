@@ -142,6 +142,7 @@ class JobLoop:
         while True:
             try:
                 again, failed = await self._store.reclaim()
+                await self._store.expire()
                 if again or failed:
                     log.warning("leases_lost", extra={"again": again, "failed": failed})
             except DATABASE_AWAY as error:
