@@ -32,6 +32,8 @@ from .linux import (
 from .order import MAX_PACKET, Ending, Greeting, Order
 
 BROKEN = 70
+NICENESS = 5
+"""Analyzers yield to the service that takes new jobs, and to everything else on the machine."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,7 @@ def main(channel: socket.socket, options: dict[str, Any]) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != options["runner"]:
         return
+    os.nice(NICENESS)
     channel = _out_of_the_way(channel)
     root = os.getuid() == 0
     missing = namespaces.enter(own_network=not options["direct"])
