@@ -7,6 +7,7 @@ change is sent when the one before it was taken, or was refused for good (an ans
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -142,13 +143,14 @@ async def send(client: httpx.AsyncClient, webhook: Webhook, record: Mapping[str,
     shown = dict(record["object"])
     if shown:
         shown |= {"_version": shown.get("version", 1), "_parent": record["rootId"], "_routing": record["rootId"]}
-    auth, headers = None, {}
+    headers: dict[str, str] = {}
     if webhook.auth.type == "basic":
-        auth = httpx.BasicAuth(webhook.auth.username, webhook.auth.password.get_secret_value())
+        pair = f"{webhook.auth.username}:{webhook.auth.password.get_secret_value()}"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
     elif webhook.auth.type in ("bearer", "key"):
         word = "Bearer" if webhook.auth.type == "bearer" else "Key"
         headers["Authorization"] = f"{word} {webhook.auth.key.get_secret_value()}"
-    answer = await client.post(webhook.url, json={**record, "object": shown}, auth=auth, headers=headers)
+    answer = await client.post(webhook.url, json={**record, "object": shown}, headers=headers)
     if answer.status_code >= 500 or answer.status_code == 429:
         raise Refused(f"it answers {answer.status_code}")
     if answer.status_code >= 400:
