@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ async def _ask(asking: httpx.AsyncClient, query: Any) -> tuple[float, Any]:
     began = time.perf_counter()
     answer = await asking.post("/api/v1/query", json={"query": query})
     took = (time.perf_counter() - began) * 1000
+    if answer.status_code == 408:
+        return math.inf, 0
     if answer.status_code != 200:
         raise SystemExit(f"{json.dumps(query)}: {answer.status_code} {answer.text[:300]}")
     return took, answer.json()

@@ -1,4 +1,4 @@
-"""The v1 routes that remove and merge cases, change several at once, or take off single values."""
+"""The v1 routes that merge cases, change several at once, or take off single values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hive.acting import Acting, require
 from hive.alerts import removal as alert_removal
 from hive.alerts.lookup import find as find_alert
 from hive.answers import answer, no_content
-from hive.cases import merging, removal, service
+from hive.cases import merging, service
 from hive.cases.access import set_access
 from hive.cases.edits import case_changes
 from hive.cases.lookup import find
@@ -23,7 +23,6 @@ from hive.templates.applying import InputApplyTemplate, apply_template
 router = APIRouter(prefix="/api/v1/case", tags=["case"])
 Reference = Annotated[str, Path(description="id (~4096) or number")]
 MayUpdate = Annotated[Acting, require(Permission.CASE_UPDATE)]
-MayDelete = Annotated[Acting, require(Permission.CASE_DELETE)]
 MayMerge = Annotated[Acting, require(Permission.CASE_MERGE)]
 MayRestrict = Annotated[Acting, require(Permission.CASE_ACCESS_RESTRICT)]
 
@@ -73,13 +72,6 @@ async def delete_custom_field(value: Annotated[str, Path(description="id of the 
     async with acting.begin() as session:
         case, value_id = await service.case_of_value(session, value)
         await service.drop_value(session, acting.caller, case, value_id)
-    return no_content()
-
-
-@router.delete("/{reference}", status_code=204)
-async def delete(reference: Reference, acting: MayDelete) -> Response:
-    async with acting.begin() as session:
-        await removal.remove(session, acting.caller, await find(session, reference, for_update=True))
     return no_content()
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from hive.acting import Acting, Member, require
 from hive.alerts.service import check_version
 from hive.answers import answer, no_content, wanted_version
-from hive.cases import service
+from hive.cases import removal, service
 from hive.cases.edits import case_changes, drafted, task_draft
 from hive.cases.lookup import find
 from hive.cases.schemas import InputCase, InputUpdateCase, OutputCase, case_out
@@ -25,6 +25,7 @@ router = APIRouter(prefix="/api/v1/case", tags=["case"])
 Reference = Annotated[str, Path(description="id (~4096) or number")]
 MayCreate = Annotated[Acting, require(Permission.CASE_CREATE)]
 MayUpdate = Annotated[Acting, require(Permission.CASE_UPDATE)]
+MayDelete = Annotated[Acting, require(Permission.CASE_DELETE)]
 MayTask = Annotated[Acting, require(Permission.TASK)]
 IfMatch = Annotated[str | None, Header(description="the version the change is based on; another one answers 412")]
 
@@ -47,6 +48,13 @@ async def create(given: InputCase, acting: MayCreate) -> Response:
 async def get(reference: Reference, acting: Member) -> Response:
     async with acting.read() as session:
         return answer(case_out(await find(session, reference), acting.caller))
+
+
+@router.delete("/{reference}", status_code=204)
+async def delete(reference: Reference, acting: MayDelete) -> Response:
+    async with acting.begin() as session:
+        await removal.remove(session, acting.caller, await find(session, reference, for_update=True))
+    return no_content()
 
 
 @router.patch("/{reference}", status_code=204)

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from hive.acting import Acting, Member, require
 from hive.answers import answer, no_content
 from hive.cases.lookup import find
+from hive.cases.schemas import OutputCase
 from hive.events.outgoing import tell
 from hive.identity.permissions import Permission
 from hive.misp import service
+from hive.misp.case_import import MAX_EVENT, event_of
 from waggle.contracts.messages.misp import MispPollRequested
+from waggle.errors import Unavailable
+from waggle.web.fields import read_fields
 
 MayExport = Annotated[Acting, require(Permission.SHARE)]
+MayCreate = Annotated[Acting, require(Permission.CASE_CREATE)]
 MayPoll = Annotated[Acting, require(Permission.CONFIG)]
+
+EVENT_FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+            }
+        },
+    }
+}
+NO_CONNECTOR: dict[int | str, dict[str, Any]] = {503: {"description": "no connector takes single events"}}
 
 
 def _router(prefix: str, *, shown: bool) -> APIRouter:
@@ -49,6 +66,14 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
             found = await find(session, case)
             await service.request_export(acting.hive, session, acting.caller, found, instance)
         return no_content()
+
+    @router.post("/case/import", status_code=201, response_model=OutputCase, responses=NO_CONNECTOR, openapi_extra=EVENT_FILE)
+    async def import_case(request: Request, acting: MayCreate) -> Response:
+        """A case from the MISP event in part `file`."""
+        async with read_fields(request) as fields:
+            files = fields.files.get("file", [])
+            event = event_of(await files[0].read(MAX_EVENT) if files else b"")
+        raise Unavailable(f"the event {event['uuid'][:64]} needs a MISP connector that takes single events; there is none")
 
     return router
 

@@ -17,9 +17,10 @@ from waggle.errors import InvalidFields
 MAX_DATA = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ObservableDraft:
-    """Exactly one of `data` and `file`, according to the type."""
+    """Exactly one of `data` and `file`, according to the type. Not frozen: intake makes twenty of them per alert, and completes
+    each where it stands."""
 
     data_type: str
     data: str | None = None
@@ -38,7 +39,7 @@ class ObservableDraft:
 
 
 def checked(draft: ObservableDraft, catalogue: Catalogue, *, now: int) -> ObservableDraft:
-    """The draft with its key. Raises InvalidFields for an unknown type, or data where a file belongs."""
+    """Completes the draft with its key. Raises InvalidFields for an unknown type, or data where a file belongs."""
     kind = catalogue.kind(draft.data_type)
     if kind.is_attachment:
         if draft.file is None:
@@ -50,8 +51,10 @@ def checked(draft: ObservableDraft, catalogue: Catalogue, *, now: int) -> Observ
         if not 1 <= len(draft.data) <= MAX_DATA:
             raise InvalidFields.invalid("data", f"a value has 1 to {MAX_DATA} characters")
         key = value_key(draft.data, case_sensitive=kind.is_case_sensitive)
-    sighted_at = draft.sighted_at or (now if draft.sighted else None)
-    return replace(draft, key=key, sighted_at=sighted_at, tags=unique(draft.tags))
+    draft.key = key
+    draft.sighted_at = draft.sighted_at or (now if draft.sighted else None)
+    draft.tags = unique(draft.tags)
+    return draft
 
 
 def without_repeats(drafts: Iterable[ObservableDraft]) -> list[ObservableDraft]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from hive.attachments.files import StoredFile
 from hive.catalogue import Catalogue
@@ -15,24 +14,24 @@ from waggle.errors import InvalidFields
 
 def drafts_of(given: InputObservable, catalogue: Catalogue, files: Mapping[str, Sequence[StoredFile]]) -> list[ObservableDraft]:
     """One draft per distinct value or file. `files`: stored files by the name that `attachment` uses for them."""
-    common = ObservableDraft(
-        data_type=given.data_type, tlp=tlp_of(given.tlp), pap=pap_of(given.pap), ioc=given.ioc, sighted=given.sighted,
-        sighted_at=given.sighted_at, ignore_similarity=given.ignore_similarity, tags=given.tags, message=given.message,
-    )  # fmt: skip
     if catalogue.kind(given.data_type).is_attachment:
         if given.data is not None:
             raise InvalidFields.invalid("data", f"an observable of type {given.data_type} is a file")
-        return [_with(common, file=file) for file in _files(given, files)]
+        return [_draft(given, file=file) for file in _files(given, files)]
     if given.attachment is not None:
         raise InvalidFields.invalid("attachment", f"an observable of type {given.data_type} is a value")
     if given.data is None:
         raise InvalidFields.missing("data")
     values = given.data if isinstance(given.data, list) else [given.data]
-    return [_with(common, data=value) for value in dict.fromkeys(values)]
+    return [_draft(given, data=value) for value in dict.fromkeys(values)]
 
 
-def _with(common: ObservableDraft, *, data: str | None = None, file: StoredFile | None = None) -> ObservableDraft:
-    return replace(common, data=data, file=file)
+def _draft(given: InputObservable, *, data: str | None = None, file: StoredFile | None = None) -> ObservableDraft:
+    return ObservableDraft(
+        data_type=given.data_type, data=data, file=file, tlp=tlp_of(given.tlp), pap=pap_of(given.pap), ioc=given.ioc,
+        sighted=given.sighted, sighted_at=given.sighted_at, ignore_similarity=given.ignore_similarity, tags=given.tags,
+        message=given.message,
+    )  # fmt: skip
 
 
 def _files(given: InputObservable, files: Mapping[str, Sequence[StoredFile]]) -> list[StoredFile]:
