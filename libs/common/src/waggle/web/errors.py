@@ -26,7 +26,7 @@ NOT_TEXT = ("22021", "22P05")
 
 
 def answer(error: WaggleError) -> JsonResponse:
-    headers = {"Retry-After": "5"} if error.status == 503 else None
+    headers = {"Retry-After": str(error.extra.get("retry_after", 5))} if error.status in (429, 503) else None
     return JsonResponse(error.body(), status_code=error.status, headers=headers)
 
 

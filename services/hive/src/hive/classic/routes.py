@@ -24,6 +24,7 @@ from hive.classic import (
     users,
 )
 from hive.classic.outputs import user_out
+from hive.classic.search import several
 from hive.identity.models import User
 from hive.identity.schemas import InputLogin
 from hive.identity.service import users_out
@@ -53,6 +54,7 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
     router = APIRouter(prefix=prefix, tags=["classic"], include_in_schema=shown)
     for room in ROOMS:
         room.routes(router)
+    several(router)
 
     @router.post("/login", dependencies=[Public()])
     async def login(given: InputLogin, request: Request) -> Response:

@@ -20,6 +20,7 @@ from hive.classic.reading import Body
 from hive.classic.registers import KINDS, MODEL_KINDS
 from hive.search.registers import custom_fields
 from hive.search.rows import count, page
+from hive.tags import service as tags
 from waggle.errors import BadRequest
 from waggle.query import HIVE_V0, Entity, Search, parse_filter, parse_sort
 from waggle.query.compiler import Compiler
@@ -27,7 +28,7 @@ from waggle.query.statement import Narrowing
 from waggle.web.fields import Fields, parse_json, read_fields
 from waggle.web.paging import parse_range
 
-MAX_PARENTS = 3
+MAX_KINDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ async def search(
 ) -> tuple[list[Any], int]:
     """The rows of one page and the number of all that match. Raises BadRequest."""
     catalogue = await acting.hive.catalogues.current()
+    if kind == "tag":
+        await tags.collect(session)
     query = parsed_query(fields.values.get("query"))
     asked = fields.values.get("range")
     shown = parse_range(asked if isinstance(asked, str) else None)
@@ -132,3 +135,28 @@ def searchable(router: APIRouter, path: str, kind: str, show: Show, *, visitors:
         router.add_api_route(path, find, methods=["GET"], name=f"list_{name}")
     router.add_api_route(f"{path}/_search", find, methods=["POST"], name=f"search_{name}", openapi_extra=classic_body())
     router.add_api_route(f"{path}/_stats", count_all, methods=["POST"], name=f"count_{name}", openapi_extra=classic_body())
+
+
+def several(router: APIRouter) -> None:
+    """Statistics of several kinds at once, their results merged."""
+
+    @router.post("/_stats", openapi_extra=classic_body())
+    async def count_kinds(request: Request, acting: Member) -> Response:
+        async with read_fields(request, json_by_default=True) as fields:
+            wanted_kinds = fields.values.get("stats")
+        if (
+            not isinstance(wanted_kinds, list)
+            or not all(isinstance(one, dict) for one in wanted_kinds)
+            or len(wanted_kinds) > MAX_KINDS
+        ):
+            raise BadRequest(f"stats is a list of at most {MAX_KINDS} objects with model and stats")
+        catalogue = await acting.hive.catalogues.current()
+        result: dict[str, Any] = {}
+        async with acting.read() as session:
+            for one in wanted_kinds:
+                if one.get("model") not in KINDS:
+                    raise BadRequest(f"there is no model {str(one.get('model'))[:50]}")
+                query = parse_filter(parsed_query(one.get("query")), HIVE_V0)
+                found = await stats.run(session, acting.caller, entity_of(one["model"], catalogue), query, one.get("stats"))
+                stats.merge(result, found)
+        return answer(result)

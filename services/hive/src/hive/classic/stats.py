@@ -243,3 +243,12 @@ def _cut(result: dict[str, Any], paths: Iterable[tuple[Grouping, ...]]) -> None:
 def _rank(group: dict[str, Any], name: str, measure: str) -> tuple[int, Any]:
     value = group.get(measure)
     return (0, value) if isinstance(value, int | float) else (1, name)
+
+
+def merge(result: dict[str, Any], more: dict[str, Any]) -> None:
+    """Adds results, groups of the same name becoming one."""
+    for name, value in more.items():
+        if isinstance(value, dict) and isinstance(result.get(name), dict):
+            merge(result[name], value)
+        else:
+            result[name] = value

@@ -21,7 +21,6 @@ from hive.identity.models import User
 from hive.identity.permissions import ADMIN_ORGANISATION, Permission
 from hive.identity.user_routes import opened_key, renewed_key, stored_picture
 from hive.tables import touch
-from hive.tags import service as tags
 from waggle.errors import AuthenticationFailed, Forbidden, InvalidFields
 from waggle.web.fields import read_fields
 
@@ -49,7 +48,7 @@ def routes(router: APIRouter) -> None:
     searchable(router, "/user", "user", showing.users, visitors=True)
     searchable(router, "/organisation", "organisation", showing.organisations, visitors=True)
     searchable(router, "/profile", "profile", showing.profiles, visitors=True)
-    searchable(router, "/tag", "tag", _tags)
+    searchable(router, "/tag", "tag", showing.tags)
     _users(router)
     _secrets(router)
 
@@ -66,11 +65,6 @@ def routes(router: APIRouter) -> None:
     @router.get("/permission")
     async def permissions(acting: Known) -> Response:
         return answer([{"name": str(one), "label": str(one)} for one in Permission])
-
-
-async def _tags(session: AsyncSession, acting: Acting, rows: Any, wanted: Any) -> list[dict[str, Any]]:
-    await tags.collect(session)
-    return await showing.tags(session, acting, rows, wanted)
 
 
 def _users(router: APIRouter) -> None:
