@@ -82,10 +82,14 @@ def of_runner() -> Iterator[Row]:
 
 
 def _runner_default(value: ast.expr) -> str:
-    """`number(NAME, default)`, `required(NAME)` or `… or default`."""
+    """`number(NAME, default)`, `listed(NAME, default)`, `one_of(NAME, default, …)`, `required(NAME)` or `… or default`."""
     calls = {ast.unparse(node.func): node for node in ast.walk(value) if isinstance(node, ast.Call)}
     if "required" in calls:
         return "required"
+    for name in ("listed", "one_of"):
+        if name in calls:
+            default = str(ast.literal_eval(calls[name].args[1]))
+            return f"`{default}`" if default else ""
     if "number" in calls:
         text = ast.unparse(calls["number"].args[1])
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -50,13 +51,24 @@ class TestHardening:
         service = SERVICES[name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
-        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["security_opt"][0] == "no-new-privileges:true"
+        if name != "cortex-runner":
+            assert len(service["security_opt"]) == 1
         if name == "secrets":  # hands the volumes over, without a network
             assert service["network_mode"] == "none" and "networks" not in service
             assert set(service["cap_add"]) == {"CHOWN", "DAC_OVERRIDE", "FOWNER"}
         else:
             assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"])
             assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "proxy" else [])
+
+    def test_the_runner_may_make_namespaces_and_nothing_beyond(self) -> None:
+        """What it is granted, the compose file explains; its seccomp profile refuses what leads out of containers."""
+        granted = ["seccomp:deploy/docker/runner-seccomp.json", "systempaths=unconfined", "apparmor=unconfined"]
+        assert SERVICES["cortex-runner"]["security_opt"][1:] == granted
+        profile = json.loads((ROOT / "deploy" / "docker" / "runner-seccomp.json").read_text())
+        refused = {name for rule in profile["syscalls"] if rule["action"] == "SCMP_ACT_ERRNO" for name in rule["names"]}
+        assert refused >= {"bpf", "ptrace", "kexec_load", "init_module", "io_uring_setup", "open_by_handle_at", "keyctl"}
+        assert not refused & {"unshare", "setns", "clone", "mount", "seccomp", "landlock_restrict_self"}
 
     @pytest.mark.parametrize("name", LASTING)
     def test_what_stays_up_has_a_health_check_and_is_started_again(self, name: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,78 @@ async def test_the_schema_is_not_owned_by_the_services_logins(api: Any) -> None:
     flags = await owner.fetch("SELECT rolname FROM pg_roles WHERE rolname LIKE 'cortex_%' AND (rolbypassrls OR rolsuper)")
     assert flags == []
     await owner.close()
+
+
+def wheel(folder: Path, name: str, version: str, source: str) -> None:
+    """A package of one module, as an index would give it."""
+    folder.mkdir(exist_ok=True)
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{name}.py", source)
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+
+
+class TestInstalling:
+    async def test_one_environment_per_set_of_requirements_offline_and_the_runner_uses_it(self, api: Any) -> None:
+        report = '{"success": True, "full": {"value": seldom.WORD}}'
+        needs = f'import json, seldom, sys\nopen(sys.argv[1] + "/output/output.json", "w").write(json.dumps({report}))'
+        for name in ("NeedsOne", "NeedsTwo"):
+            api.flavor(name, source=needs)
+            (api.bench.folder / "analyzers" / name / "requirements.txt").write_text("# why\nseldom==1.0\n")
+        api.flavor("NeedsGone")
+        (api.bench.folder / "analyzers" / "NeedsGone" / "requirements.txt").write_text("nowhere==9\n")
+        wheels, environments = api.bench.folder / "wheels", api.bench.folder / "environments"
+        wheel(wheels, "seldom", "1.0", "WORD = 'from its environment'")
+        wheel(wheels, "cortexutils", "2.2.1", "")
+        arguments = ("analyzers", "install", "--all", "--wheels", str(wheels))
+        done = cortex(api, *arguments, CORTEX_ENVIRONMENTS=str(environments))
+        assert done.returncode == 1, done.stderr
+        lines = {line.split()[1]: line.split(None, 2)[2] for line in done.stdout.splitlines() if line.startswith("analyzer ")}
+        assert lines["NeedsOne_1_0"] == lines["NeedsTwo_1_0"] == lines["Echo_1_0"] == "ready"
+        assert "nowhere" in lines["NeedsGone_1_0"]
+        assert len(list(environments.glob("*/.complete"))) == 2, "two of the four share one"
+        assert cortex(api, *arguments, CORTEX_ENVIRONMENTS=str(environments)).stdout.count(": there") == 2
+
+        worker = await api.enable("NeedsOne_1_0")
+        api.bench.start_runner(CORTEX_ENVIRONMENTS=str(environments))
+        job = (await api.admin.post(f"/api/analyzer/{worker}/run", json={"dataType": "ip", "data": "203.0.113.5"})).json()["id"]
+        ended = (await api.admin.get(f"/api/job/{job}/waitreport")).json()
+        assert ended["report"]["full"]["value"] == "from its environment", ended
+
+    async def test_what_is_missing_for_it_is_said(self, api: Any) -> None:
+        assert "CORTEX_ENVIRONMENTS is not set" in cortex(api, "analyzers", "install", "--all").stderr
+        folder = str(api.bench.folder / "environments")
+        done = cortex(api, "analyzers", "install", "Nothing", CORTEX_ENVIRONMENTS=folder)
+        assert "no flavor has its command in Nothing" in done.stderr
+
+
+class TestByHand:
+    async def test_report_is_shown_and_explained(self, api: Any) -> None:
+        done = cortex(
+            api, "analyzers", "run", "Echo", "--type", "ip", "--data", "203.0.113.5", CORTEX_ANALYZERS_PYTHON=sys.executable
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Echo_1_0, runner: warm" in done.stdout and "SUCCESS" in done.stdout
+        assert "safe       Echo:Value=203.0.113.5" in done.stdout and "found.example.org" in done.stdout
+
+    async def test_failure_is_shown_and_missing_items_are_named(self, api: Any) -> None:
+        items = [{"name": "key", "description": "of the account", "type": "string", "required": True}]
+        api.flavor("Bad", source="raise SystemExit('no key')", configurationItems=items)
+        file = api.bench.folder / "x.bin"
+        file.write_bytes(b"x")
+        done = cortex(api, "analyzers", "run", "Bad_1_0", "--type", "file", "--file", str(file))
+        assert done.returncode == 1
+        assert "key (of the account)" in done.stdout and "FAILURE" in done.stdout and "no key" in done.stdout
+
+
+class TestDoctor:
+    async def test_layers_are_shown(self, api: Any) -> None:
+        done = cortex(api, "doctor", CORTEX_SANDBOX="require")
+        assert ("MISSING" in done.stdout) == (done.returncode == 1), done.stdout + done.stderr
+        assert all(f"\n{layer}" in done.stdout for layer in ("landlock", "seccomp", "network namespace", "process limit"))
+
+    async def test_interpreter_that_is_not_there_is_named(self, api: Any) -> None:
+        done = cortex(api, "doctor", CORTEX_ANALYZERS_PYTHON="/opt/gone/bin/python")
+        assert done.returncode == 1 and "/opt/gone/bin/python cannot be started" in done.stdout

@@ -6,6 +6,12 @@ from typing import Any
 
 import pytest
 
+from hive.events.alerts import on_alert
+from waggle.contracts.envelope import Envelope
+from waggle.contracts.messages import MESSAGES
+from waggle.ids import now_ms, uuid7
+from waggle.messaging import Delivery
+
 PROCEDURE = {"occurDate": 1_700_000_000_000, "patternId": "T1059.006", "tactic": "execution", "description": "a script"}
 
 
@@ -91,6 +97,28 @@ class TestProceduresOfNewAlerts:
         case = (await world.soc.post(f"/api/v1/alert/{alert['_id']}/case", json={})).json()
         brought = await world.query({"_name": "getCase", "idOrName": case["_id"]}, {"_name": "procedures"})
         assert [one["patternId"] for one in brought] == ["T1059.006", "T1566"]
+
+    async def test_told_by_a_source_what_is_known_is_kept_and_later_ones_are_added(self, world: Any) -> None:
+        alert = {
+            "type": "misp", "source": "circl", "source_ref": "5f1f", "title": "Event", "date": 1000, "last_sync_date": 100,
+        }  # fmt: skip
+        named = [{"pattern_id": "T1566", "tactic": "no-such"}, {"pattern_id": "T0000"}]
+        await tell(world, {"alert": alert, "procedures": named})
+        more = [*named, {"pattern_id": "T1059.006", "occur_date": 7}]
+        await tell(world, {"alert": {**alert, "last_sync_date": 200}, "procedures": more})
+        found = await world.query({"_name": "listAlert"}, {"_name": "procedures"})
+        assert [(one["patternId"], one["tactic"], one["occurDate"]) for one in found] == [
+            ("T1566", "initial-access", 1000), ("T1059.006", "execution", 7),
+        ]  # fmt: skip
+
+
+async def tell(world: Any, data: dict[str, Any]) -> None:
+    """A message of the connector, as the bus hands it over."""
+    kind = "alert.raised.v1"
+    envelope = Envelope(
+        id=uuid7(), type=kind, source="misp-connector", time=now_ms(), organisation="soc", key="test", data=data, data_ref=None
+    )
+    await on_alert(world.hive, Delivery(envelope, MESSAGES[kind].model_validate(data), 1, "hive.alerts"))
 
 
 class TestTimeline:

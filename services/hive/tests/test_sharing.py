@@ -212,6 +212,20 @@ class TestSharingCases:
         after = (await linked.other.get(f"/api/v1/alert/{alert['_id']}")).json()
         assert "caseId" not in after and after["stage"] == "Closed"
 
+    async def test_people_of_both_organisations_can_be_assigned(self, linked: Any) -> None:
+        case = await linked.case(tasks=[{"title": "Look"}])
+        (task,) = await linked.query({"_name": "getCase", "idOrName": case["_id"]}, {"_name": "tasks"})
+        theirs = {"assignee": "analyst@other.example"}
+        assert (await linked.soc.patch(f"/api/v1/task/{task['_id']}", json=theirs)).status_code == 400
+        await share(linked, case, taskRule="autoShare")
+        assert (await linked.soc.patch(f"/api/v1/task/{task['_id']}", json=theirs)).status_code == 204
+        analyst = linked.client("key-other-analyst")
+        assert [one["title"] for one in await linked.query({"_name": "myTasks"}, client=analyst)] == ["Look"]
+        assert (await linked.other.patch(case_path(case), json={"assignee": "analyst@soc.example"})).status_code == 204
+        assert (await linked.soc.patch(case_path(case), json=theirs)).status_code == 204
+        reader = {"assignee": "read-only@other.example"}
+        assert (await linked.soc.patch(case_path(case), json=reader)).status_code == 400
+
     async def test_set_replaces_all_shares(self, linked: Any) -> None:
         case = await linked.case()
         path = f"{case_path(case)}/shares"
@@ -252,6 +266,55 @@ class TestSharingCases:
         )
         assert (await linked.other.get(case_path(case))).status_code == 200
         assert len(await linked.query({"_name": "listTask"}, client=linked.other)) == 1
+
+
+class TestSearching:
+    async def test_from_and_to_shares(self, linked: Any) -> None:
+        case = await linked.case(tasks=[{"title": "a"}, {"title": "b"}])
+        await linked.observable(case["_id"])
+        await share(linked, case, observableRule="autoShare")
+        task, _ = await linked.query({"_name": "getCase", "idOrName": case["_id"]}, {"_name": "tasks"})
+        await linked.soc.post(f"/api/v1/task/{task['_id']}/shares", json={"organisations": ["other"]})
+        source = {"_name": "getCase", "idOrName": case["_id"]}
+        theirs = {"_name": "filter", "_eq": {"_field": "organisationName", "_value": "other"}}
+        for client in (linked.soc, linked.other):
+            found = await linked.query(source, {"_name": "shares"}, client=client)
+            assert [(one["organisationName"], one["owner"]) for one in found] == [("soc", True), ("other", False)]
+            assert await linked.query({"_name": "listShare"}, client=client) == found
+            names = await linked.query(source, {"_name": "organisations"}, client=client)
+            assert {one["name"] for one in names} == {"soc", "other"}
+            for step, count in (("case", 1), ("organisation", 1), ("tasks", 1), ("observables", 1)):
+                assert len(await linked.query({"_name": "listShare"}, theirs, {"_name": step}, client=client)) == count, step
+        shown = [
+            [s["organisationName"] for s in await linked.query({"_name": "getTask", "idOrName": one}, {"_name": "shares"})]
+            for one in [t["_id"] for t in await linked.query(source, {"_name": "tasks"})]
+        ]
+        assert shown == [["soc", "other"], ["soc"]]
+        of_observable = await linked.query({"_name": "listObservable"}, {"_name": "shares"})
+        assert [one["organisationName"] for one in of_observable] == ["soc", "other"]
+
+    async def test_shares_of_a_restricted_case_are_as_hidden_as_the_case(self, world: Any) -> None:
+        await world.case(access={"_kind": "UserAccessKind"})
+        assert len(await world.query({"_name": "listShare"})) == 1
+        for client in (world.reader, world.other):
+            assert await world.query({"_name": "listShare"}, client=client) == []
+
+    async def test_people(self, world: Any) -> None:
+        case = await world.case(tasks=[{"title": "a", "assignee": "analyst@soc.example"}, {"title": "b"}])
+        (me,) = await world.query({"_name": "currentUser"}, client=world.reader)
+        assert me["login"] == "read-only@soc.example"
+        analyst = world.client("key-soc-analyst")
+        assert [one["title"] for one in await world.query({"_name": "myTasks"}, client=analyst)] == ["a"]
+        assert len(await world.query({"_name": "waitingTasks"})) == 2
+        assert await world.query({"_name": "waitingTasks"}, client=world.other) == []
+        able = await world.query({"_name": "getCase", "idOrName": case["_id"]}, {"_name": "assignableUsers"})
+        logins = {one["login"] for one in able}
+        assert {"analyst@soc.example", "org-admin@soc.example"} <= logins
+        assert not logins & {"read-only@soc.example", "analyst@other.example"}
+        assert len(await world.query({"_name": "getUser", "idOrName": "analyst@soc.example"}, {"_name": "tasks"})) == 1
+        members = await world.query({"_name": "getOrganisation", "idOrName": "soc"}, {"_name": "users"})
+        assert "read-only@soc.example" in {one["login"] for one in members}
+        assert await world.query({"_name": "getOrganisation", "idOrName": "other"}, {"_name": "users"}) == []
 
 
 class TestSharingParts:

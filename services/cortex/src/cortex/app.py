@@ -18,6 +18,7 @@ from cortex.identity import organisation_routes, session_routes, user_routes
 from cortex.jobs import routes as jobs
 from cortex.misp import routes as misp
 from cortex.settings import Settings
+from cortex.stream import routes as stream
 from cortex.workers.routes import worker_router
 from waggle.messaging import BusSettings, make_bus
 from waggle.web import create_app
@@ -84,6 +85,7 @@ def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False
         organisation_routes.router,
         jobs.router,
         files.router,
+        stream.router,
         misp.router,
         queues.router,
     ):

@@ -1,4 +1,4 @@
-"""`cortex serve | work | run | migrate | seed | analyzers | queues`.
+"""`cortex serve | work | run | migrate | seed | analyzers | doctor | queues`.
 
 A command imports what it needs itself, so that `run` stays small.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from waggle.queue_arguments import add_queue_arguments
 
 if TYPE_CHECKING:
+    from cortex.definitions.flavor import Flavor
     from cortex.seed import Seed
     from cortex.settings import Settings
     from waggle.messaging import BusSettings
@@ -152,20 +153,113 @@ async def _seed(settings: Settings, wanted: Seed) -> str:
         await engine.close()
 
 
-def analyzers(_given: argparse.Namespace) -> int:
-    """A table of all definitions: ready, or what is wrong with them."""
+def _flavors(kind: str | None = None) -> list[Flavor]:
     from cortex.definitions.scan import Sources, read_flavors
 
     settings = _settings()
-    python = settings.analyzers_python
+    found = read_flavors(Sources(settings.analyzer_paths, settings.responder_paths))
+    return sorted((f for f in found if kind in (None, f.kind)), key=lambda f: (f.kind, f.id))
+
+
+def _environments() -> Path | None:
+    import os
+
+    named = os.environ.get("CORTEX_ENVIRONMENTS")
+    return Path(named) if named else None
+
+
+def analyzers(_given: argparse.Namespace) -> int:
+    """A table of all definitions: ready, or what is wrong with them."""
+    python = _settings().analyzers_python
     if python and not Path(python).exists():
         print(f"CORTEX_ANALYZERS_PYTHON is not there: {python}\n")
-    flavors = read_flavors(Sources(settings.analyzer_paths, settings.responder_paths))
-    width = max((len(flavor.id) for flavor in flavors), default=0)
-    for flavor in sorted(flavors, key=lambda f: (f.kind, f.id)):
-        print(f"{flavor.kind:<9}  {flavor.id:<{width}}  {flavor.problem or 'ready'}")
-    print(f"\n{sum(f.problem is None for f in flavors)} of {len(flavors)} definitions are ready")
+    _table([(flavor, flavor.problem) for flavor in _flavors()])
     return 0
+
+
+def _table(flavors: list[tuple[Flavor, str | None]]) -> None:
+    width = max((len(flavor.id) for flavor, _ in flavors), default=0)
+    for flavor, problem in flavors:
+        print(f"{flavor.kind:<9}  {flavor.id:<{width}}  {problem or 'ready'}")
+    print(f"\n{sum(problem is None for _, problem in flavors)} of {len(flavors)} definitions are ready")
+
+
+def install(given: argparse.Namespace) -> int:
+    """Makes one Python environment per distinct set of requirements, then says which flavors are ready and which lack what."""
+    import shutil
+
+    from cortex import installing
+
+    root, uv = _environments(), installing.uv_program()
+    if root is None:
+        raise UsageError("CORTEX_ENVIRONMENTS is not set: name the folder for the environments, for the runner too")
+    if uv is None:
+        raise UsageError("uv is not there: pip install uv")
+    known = [flavor for flavor in _flavors() if flavor.command is not None]
+    wanted = {Path(folder).name for folder in given.folders}
+    chosen = [flavor for flavor in known if given.all or _folder(flavor).name in wanted]
+    if unknown := wanted - {_folder(flavor).name for flavor in chosen}:
+        raise UsageError(f"no flavor has its command in {', '.join(sorted(unknown))}")
+    if not chosen:
+        raise UsageError("name the folders of the analyzers, or --all")
+    plan = installing.plan(root, dict.fromkeys(_folder(flavor) for flavor in chosen))
+    python = shutil.which(given.python) or given.python
+    installing.install(plan, uv=uv, python=python, wheels=given.wheels, say=print)
+    problems = {folder: environment.problem for environment in plan for folder in environment.folders}
+    print()
+    _table([(flavor, flavor.problem or problems[_folder(flavor)]) for flavor in chosen])
+    return 1 if any(problems.values()) else 0
+
+
+def _folder(flavor: Flavor) -> Path:
+    assert flavor.command is not None
+    return Path(flavor.command).parent
+
+
+def try_out(given: argparse.Namespace) -> int:
+    """Runs one flavor by hand, under the runner's settings and sandbox, and explains the result."""
+    import json
+    import os
+
+    from cortex import byhand
+    from cortex.runner.settings import SettingsError
+
+    found = next((f for f in _flavors() if given.flavor in (f.id, f.name)), None)
+    if found is None:
+        raise UsageError(f"there is no flavor {given.flavor}: `cortex analyzers` lists them")
+    try:
+        config = json.loads(given.config) if given.config else {}
+    except ValueError as error:
+        raise UsageError(f"--config is not JSON: {error}") from None
+    if missing := byhand.missing_items(found, config):
+        print(f"Without a value, though required: {'; '.join(missing)}. Give them by --config.\n")
+    request = byhand.Request(given.type, given.data, given.file, config)
+    try:
+        text, good = asyncio.run(byhand.run(found, request, dict(os.environ)))
+    except SettingsError as error:
+        raise UsageError(str(error)) from None
+    print(text)
+    return 0 if good else 1
+
+
+def doctor(_given: argparse.Namespace) -> int:
+    """Shows which layers of the sandbox this machine gives to analyzers, and what to do about the others."""
+    import os
+
+    from cortex.runner.doctor import examine
+    from cortex.runner.settings import RunnerSettings, SettingsError
+
+    unneeded = {
+        name: os.environ.get(name) or "none" for name in ("CORTEX_DATABASE_SYSTEM_URL", "CORTEX_BLOBS", "CORTEX_SECRET_KEYS")
+    }
+    try:
+        settings = RunnerSettings.from_environment({**os.environ, **unneeded})
+    except SettingsError as error:
+        raise UsageError(str(error)) from None
+    required = settings.sandbox == "require"
+    text, good = asyncio.run(examine(settings.analyzers_python, settings.warm_modules, required=required))
+    print(text)
+    return 0 if good else 1
 
 
 def queues(given: argparse.Namespace) -> int:
@@ -215,7 +309,24 @@ def _parser() -> argparse.ArgumentParser:
     seeding = command(seed, "seed")
     seeding.add_argument("--json", required=True, metavar="FILE", help="the document; - reads standard input")
     seeding.add_argument("--migrate", action="store_true", help="bring the database to this version first, in the same process")
-    command(analyzers, "analyzers")
+    listing = command(analyzers, "analyzers").add_subparsers()
+    installing = listing.add_parser("install", help=install.__doc__)
+    installing.set_defaults(function=install)
+    installing.add_argument("folders", nargs="*", help="folders of analyzers or responders, by name")
+    installing.add_argument("--all", action="store_true", help="of all definitions")
+    installing.add_argument(
+        "--wheels", type=Path, metavar="FOLDER", help="take packages from this folder, and nothing from the network"
+    )
+    installing.add_argument("--python", default=sys.executable, help="the interpreter that environments are made of")
+    trying = listing.add_parser("run", help=try_out.__doc__)
+    trying.set_defaults(function=try_out)
+    trying.add_argument("flavor", help="its id or name")
+    trying.add_argument("--type", required=True, help="the data type")
+    value = trying.add_mutually_exclusive_group(required=True)
+    value.add_argument("--data", help="the value")
+    value.add_argument("--file", type=Path, help="the file")
+    trying.add_argument("--config", help="the worker's configuration, as JSON")
+    command(doctor, "doctor")
     add_queue_arguments(command(queues, "queues"))
     return parser
 

@@ -46,7 +46,10 @@ class Settings(BaseSettings):
         "queue", description="a job over its worker's rate waits for its turn, or is refused with the classic 429"
     )
     job_timeout_seconds: float = Field(1800, gt=0, description="the runner's limit; shown as the form's default")
+    retention_days: int = Field(0, ge=0, description="jobs older than this are forgotten, with their reports and files; 0: none")
+    retention_jobs: int = Field(0, ge=0, description="ended jobs beyond this many per organisation are forgotten; 0: none")
     longest_wait_seconds: float = Field(600, gt=0, description="`waitreport` answers after this long at the latest")
+    stream_seconds: float = Field(60, gt=0, description="how long a page's call to `/api/stream` waits for news")
     misp_wait_seconds: float = Field(
         8, gt=0, description="`/query` answers after this long at the latest; MISP gives up after 10"
     )

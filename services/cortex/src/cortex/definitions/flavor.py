@@ -39,6 +39,8 @@ class Flavor:
     base_config: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     items: list[dict[str, Any]] = field(default_factory=list)
+    network: str | list[str] | None = None
+    """Ours: "none" or the hosts that it calls; None = it does not say. Other engines ignore the key."""
     problem: str | None = None
 
     @property
@@ -92,8 +94,15 @@ def parse(raw: dict[str, Any], *, kind: str, source: Path) -> Flavor:
         base_config=raw.get("baseConfig") if isinstance(raw.get("baseConfig"), str) else None,
         config=raw["config"] if isinstance(raw.get("config"), dict) else {},
         items=_items(raw.get("configurationItems")),
+        network=_network(raw.get("network")),
         problem=problem,
     )
+
+
+def _network(value: Any) -> str | list[str] | None:
+    if isinstance(value, list) and all(isinstance(host, str) and host for host in value):
+        return value
+    return "none" if value == "none" else None
 
 
 def _list(value: Any) -> list[Any]:

@@ -19,14 +19,15 @@ log = structlog.get_logger(__name__)
 
 _UPSERT = text("""
 INSERT INTO definitions (kind, id, name, flavor_version, description, author, url, license, data_types, command, root,
-  docker_image, base_config, config, items, source, readable_error, seen_at, gone_at)
+  docker_image, base_config, config, items, source, readable_error, network, seen_at, gone_at)
 VALUES (:kind, :id, :name, :flavor_version, :description, :author, :url, :license, :data_types, :command, :root,
-  :docker_image, :base_config, CAST(:config AS jsonb), CAST(:items AS jsonb), :source, :readable_error, now(), NULL)
+  :docker_image, :base_config, CAST(:config AS jsonb), CAST(:items AS jsonb), :source, :readable_error,
+  CAST(:network AS jsonb), now(), NULL)
 ON CONFLICT (kind, id) DO UPDATE SET name = EXCLUDED.name, flavor_version = EXCLUDED.flavor_version,
   description = EXCLUDED.description, author = EXCLUDED.author, url = EXCLUDED.url, license = EXCLUDED.license,
   data_types = EXCLUDED.data_types, command = EXCLUDED.command, root = EXCLUDED.root, docker_image = EXCLUDED.docker_image,
   base_config = EXCLUDED.base_config, config = EXCLUDED.config, items = EXCLUDED.items, source = EXCLUDED.source,
-  readable_error = EXCLUDED.readable_error, seen_at = now(), gone_at = NULL
+  readable_error = EXCLUDED.readable_error, network = EXCLUDED.network, seen_at = now(), gone_at = NULL
 """)
 _GONE = text("UPDATE definitions SET gone_at = now() WHERE seen_at < now() AND gone_at IS NULL")
 
@@ -97,6 +98,7 @@ def _row(flavor: Flavor) -> dict[str, Any]:
         "items": orjson.dumps(flavor.items).decode(),
         "source": flavor.source,
         "readable_error": flavor.problem,
+        "network": None if flavor.network is None else orjson.dumps(flavor.network).decode(),
     }
 
 

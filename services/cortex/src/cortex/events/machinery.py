@@ -1,4 +1,4 @@
-"""What runs beside the API, on the same loop or in a process of its own: relay, announcer, consumer."""
+"""What runs beside the API, on the same loop or in a process of its own: relay, announcer, consumer, retention."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cortex.events.announcer import Announcer
 from cortex.events.fetching import Neighbours
 from cortex.events.outgoing import Outgoing
 from cortex.events.requests import Consumer
+from cortex.jobs.retention import Keep, Retention
 from waggle.messaging import Bus, BusSettings, make_bus
 from waggle.messaging.outbox import Relay
 from waggle.messaging.rights import cortex_analysis
@@ -31,6 +32,8 @@ class Machinery:
         self._announcer = Announcer(engine.database, engine.notifier, outgoing)
         self._neighbours = Neighbours(settings.neighbour_keys, limit=settings.max_attachment)
         self._consumer = Consumer(engine, outgoing, self._neighbours)
+        keep = Keep(settings.retention_days, settings.retention_jobs)
+        self._retention = Retention(engine.database, engine.blobs, keep)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -43,6 +46,7 @@ class Machinery:
 
     async def start(self) -> None:
         self._tasks.append(asyncio.create_task(self._announcer.run()))
+        self._tasks.append(asyncio.create_task(self._retention.run()))
         if self._bus is None:
             return
         await self._bus.start()

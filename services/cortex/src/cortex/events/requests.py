@@ -106,6 +106,7 @@ class Consumer:
             parameters=message.parameters,
             label=message.label,
             force=message.force,
+            deadline=message.deadline,
         )
         async with self._engine.database.begin(actor.scope) as session:
             if not await first_time(session, CONSUMER, envelope.id):

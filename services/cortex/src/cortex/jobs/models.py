@@ -63,7 +63,10 @@ class Job(Base, Stamped):
     error_message: Mapped[str | None] = mapped_column(Text)
     input: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     attempt: Mapped[int] = mapped_column(Integer)
+    losses: Mapped[int] = mapped_column(Integer)
+    priority: Mapped[int] = mapped_column(Integer)
     due_at: Mapped[int | None] = mapped_column(BigInteger)
+    deadline: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Report(Base):
@@ -75,6 +78,7 @@ class Report(Base):
     full: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     full_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
     operations: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    verdict: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
 
 class Artifact(Base):

@@ -36,7 +36,7 @@ LEFT JOIN LATERAL ({_FILE.format(id="j.attachment_id")}) f ON true
 """
 _READ_ALL = f"""
 WITH {context_sql()}
-SELECT j.*, f.*, r.summary, r."full", r.full_sha256, r.operations, x.artifacts FROM ctx CROSS JOIN LATERAL ({_JOB}) j
+SELECT j.*, f.*, r.summary, r."full", r.full_sha256, r.operations, r.verdict, x.artifacts FROM ctx CROSS JOIN LATERAL ({_JOB}) j
 LEFT JOIN LATERAL ({_FILE.format(id="j.attachment_id")}) f ON true
 LEFT JOIN LATERAL (SELECT * FROM reports WHERE job_id = j.id OFFSET 0) r ON true
 LEFT JOIN LATERAL ({_ARTIFACTS}) x ON r.job_id IS NOT NULL
@@ -73,7 +73,7 @@ async def read(connection: asyncpg.Connection, actor: Actor, *, job_id: str, wit
     files = {} if row["file_id"] is None else {row["file_id"]: _file(dict(row))}
     if not with_report or row["summary"] is None:
         return Found(job, files)
-    report = {name: row[name] for name in ("summary", "full", "operations")}
+    report = {name: row[name] for name in ("summary", "full", "operations", "verdict")}
     return Found(job, files, report, row["full_sha256"], row["artifacts"] or [])
 
 
@@ -93,6 +93,7 @@ async def report_of(found: Found, blobs: BlobStore, *, with_input: bool) -> dict
         "success": True,
         "artifacts": [_in_report(artifact) for artifact in found.artifacts],
         "operations": found.report["operations"],
+        **({"verdict": found.report["verdict"]} if found.report["verdict"] else {}),
     }
 
 

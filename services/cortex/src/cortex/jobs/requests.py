@@ -37,6 +37,8 @@ class RunRequest:
     force: bool = False
     priority: int = 0
     """Higher goes first: somebody waits on the line for it."""
+    deadline: int | None = None
+    """After this time (ms) nobody wants the answer: a job that still waits ends, one that runs is stopped."""
 
 
 def cache_tag(worker_id: str, request: RunRequest) -> bytes:

@@ -14,10 +14,12 @@ from cortex.http import LISTING_PARAMETERS, SEARCH, Listing, Search, body, descr
 from cortex.jobs import duration, reading, service
 from cortex.jobs.intake import run_request
 from cortex.jobs.models import ENDED
+from cortex.jobs.repeating import repeated
 from cortex.jobs.reports import artifacts_of, files_of
 from cortex.jobs.requests import RunRequest
 from cortex.jobs.schemas import JobFilter, JobIds, NewJob, ShownArtifact, ShownJob, page_of, show_artifact, show_job
 from cortex.jobs.search import find_jobs
+from cortex.jobs.why import Why, why
 from cortex.workers.targets import find_target
 from waggle.waiting import wait_at_most
 from waggle.web.answers import JsonResponse
@@ -153,6 +155,25 @@ async def get_artifacts(request: Request, actor: Reader, job_id: str, given: Ann
         found = await artifacts_of(session, job=job)
         files = await files_of(session, (a.attachment_id for a in found))
     return listed([show_artifact(a, job, files) for a in page_of(found, given.page)], len(found))
+
+
+@router.get("/{job_id}/why", responses={200: {"model": Why}})
+async def explain(request: Request, actor: Reader, job_id: str) -> Response:
+    """What the job waits for, how often it was tried, what happened to it and what it printed."""
+    async with engine_of(request).database.begin(actor.scope) as session:
+        job = await service.get_job(session, actor, job_id=job_id)
+        return shown(await why(session, job))
+
+
+@router.post("/{job_id}/rerun", responses=SHOWN)
+async def rerun(request: Request, actor: Analyst, job_id: str) -> Response:
+    """Asks the same of the same worker again; the answer is the new job."""
+    engine = engine_of(request)
+    async with engine.database.begin(actor.scope) as session:
+        job = await service.get_job(session, actor, job_id=job_id)
+        wanted = await repeated(session, job)
+    run = await start(engine, actor, kind=job.kind, worker_id=job.worker_id, request=wanted)
+    return shown(await _shown(request, actor, run.job.id.hex, with_report=False))
 
 
 @router.delete("/{job_id}", status_code=204)

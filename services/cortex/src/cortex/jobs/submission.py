@@ -39,7 +39,8 @@ expired AS (
 ),
 blob AS (
   INSERT INTO blobs (sha256, sha1, md5, size)
-  SELECT $9::bytea, $10::bytea, $11::bytea, $12::bigint FROM ctx WHERE $9 IS NOT NULL ON CONFLICT DO NOTHING
+  SELECT $9::bytea, $10::bytea, $11::bytea, $12::bigint FROM ctx WHERE $9 IS NOT NULL
+  ON CONFLICT (sha256) DO UPDATE SET created_at = now()
 ),
 attachment AS (
   INSERT INTO attachments (org_id, sha256, name, content_type)
@@ -48,10 +49,10 @@ attachment AS (
 made AS (
   INSERT INTO jobs (id, org_id, worker_id, worker_name, definition_id, kind, status, data_type, data, attachment_id, tlp, pap,
     message, label, parameters, cache_tag, reusable, end_date, error_message, input, priority, rate_bucket, due_at, created_at,
-    created_by)
+    created_by, deadline)
   SELECT $4, ctx.org, $15, $16, $17, $18, CASE WHEN $19::text IS NULL THEN 'Waiting' ELSE 'Failure' END, $20, $21,
     (SELECT id FROM attachment), $22, $23, $24, $25, $26::jsonb, $5, $6,
-    CASE WHEN $19 IS NOT NULL THEN $27::bigint END, $19, $28::jsonb, $29, $30, $31::bigint, $27, ctx.actor
+    CASE WHEN $19 IS NOT NULL THEN $27::bigint END, $19, $28::jsonb, $29, $30, $31::bigint, $27, ctx.actor, $32::bigint
   FROM ctx, (SELECT count(*) FROM expired) AS after_those WHERE NOT EXISTS (SELECT FROM found)
   ON CONFLICT (org_id, cache_tag) WHERE reusable DO UPDATE SET cache_tag = EXCLUDED.cache_tag
   RETURNING *
@@ -66,6 +67,10 @@ event AS (
   SELECT org_id, id, $27, 'refused', $19 FROM made WHERE id = $4 AND $19 IS NOT NULL
 )
 SELECT * FROM found UNION ALL SELECT * FROM made
+"""
+# Who shares a job that waits for an earlier deadline, or for none, must not lose it to that.
+_EXTEND = f"""
+WITH {context_sql()} UPDATE jobs SET deadline = $5::bigint FROM ctx WHERE id = $4 AND org_id = ctx.org
 """
 
 
@@ -127,8 +132,11 @@ async def submit(connection: asyncpg.Connection, actor: Actor, draft: Draft) -> 
         request.priority,
         draft.rate_bucket,
         draft.due,
+        request.deadline,
     )
     assert row is not None
+    if row["deadline"] is not None and (request.deadline is None or request.deadline > row["deadline"]):
+        await connection.execute(_EXTEND, *actor.scope.parameters(), row["id"], request.deadline)
     return job_of(row), row["id"] != lookup[0]
 
 

@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from cortex.environments import python_of
 from cortex.runner.job import Worker
 from cortex.runner.protocol import CannotStart
 
@@ -35,14 +36,15 @@ def _program(first_line: str) -> str:
 
 
 class Commands:
-    """`analyzers_python`: the interpreter of workers whose folder brings none of its own as `.venv`."""
+    """`analyzers_python`: the interpreter of workers whose folder has none of its own; `environments`: where those are that
+    `cortex analyzers install` has made."""
 
-    def __init__(self, analyzers_python: str | None) -> None:
+    def __init__(self, analyzers_python: str | None, environments: Path | None = None) -> None:
+        self._environments = environments
         self._usual = analyzers_python or shutil.which("python3") or sys.executable
 
     def interpreter(self, command: Path) -> str:
-        own = command.parent / ".venv" / "bin" / "python"
-        return str(own) if own.exists() else self._usual
+        return python_of(self._environments, command.parent) or self._usual
 
     def command_of(self, worker: Worker) -> Path:
         """Raises CannotStart when it is not there."""

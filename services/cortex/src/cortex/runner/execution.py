@@ -14,23 +14,31 @@ import orjson
 
 from cortex import configuration
 from cortex.runner import folder as folders
+from cortex.runner.egress import Egress, Network, Pass
 from cortex.runner.identity import RunnerId
 from cortex.runner.job import Failure, Job, Outcome, Report, Worker
 from cortex.runner.output import InvalidOutput, NoOutput, read_output
 from cortex.runner.protocol import CannotStart, Ended, Runner
+from cortex.runner.store import DEADLINE_OVER
 from cortex.secrets import Scrubber, masked
 from waggle.blobs import BlobMissing, BlobStore
+from waggle.ids import now_ms
 from waggle.security.secretbox import SealBroken, SecretBox
 
 MAX_INLINE_REPORT = 256 * 1024
 SHORT_OUTPUT = 64 * 1024
+MOST_PRINTED = 4000
 MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 DISABLED = "The worker was disabled before its job could run."
 NO_RUNNER = "Worker cannot be run: no runner of this engine fits it (it names no command)."
 
 
 class Refused(Exception):
-    """The job cannot be run; the text says why."""
+    """The job cannot be run, or came to nothing; the text says why, the notes how it ran."""
+
+    def __init__(self, text: str, notes: list[tuple[str, str]] | None = None) -> None:
+        super().__init__(text)
+        self.notes = notes or []
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,9 @@ class Execution:
     default_time_limit: float
     max_report: int
     keep_folder: bool
+    egress: Egress
+    direct: frozenset[str] = frozenset()
+    """Definitions that keep the machine's own network, by the operator's word."""
 
     async def run(self, job: Job) -> Outcome:
         """Runs the job. Whatever goes wrong with it is its outcome, not an exception of ours."""
@@ -52,18 +63,30 @@ class Execution:
             worker, config = self._worker_of(job)
         except Refused as refusal:
             return Outcome(Failure(str(refusal)))
-        scrubber = Scrubber(config)
+        leave = self._leave(worker, config)
+        scrubber = Scrubber({**config, "leave_secret": leave.url})
         given = folders.job_input(job, config)
         folder = folders.make(self.job_directory, job, self.runner_id)
         try:
             await self._fill(folder, job, given)
-            outcome = await self._execute(job, worker, folder, scrubber)
+            outcome = await self._execute(job, worker, folder, leave, scrubber)
         except Refused as refusal:
-            outcome = Outcome(Failure(str(refusal)))
+            outcome = Outcome(Failure(str(refusal)), notes=refusal.notes)
         finally:
+            self.egress.withdraw(leave)
             if not (self.keep_folder or job.parameters.get("keepJobFolder") is True):
                 await _remove(folder)
+        outcome.notes += [("egress", f"refused: {text}") for text in leave.refused]
         return _scrubbed(outcome, scrubber, given)
+
+    def _leave(self, worker: Worker, config: dict[str, Any]) -> Pass:
+        """What the job may reach. Its way out goes where cortexutils looks for one; the worker's own proxies lie behind it."""
+        name = worker.definition_id
+        network = Network(direct=True) if name in self.direct else Network.declared(worker.network)
+        leave = self.egress.open(network, config["proxy"])
+        if leave.url is not None:
+            config["proxy"] = {"http": leave.url, "https": leave.url}
+        return leave
 
     def _worker_of(self, job: Job) -> tuple[Worker, dict[str, Any]]:
         if job.worker is None:
@@ -91,26 +114,35 @@ class Execution:
             given |= {"file": target.name, "filename": job.file.name, "contentType": job.file.content_type}
         folders.write_input(folder, given)
 
-    async def _execute(self, job: Job, worker: Worker, folder: Path, scrubber: Scrubber) -> Outcome:
+    async def _execute(self, job: Job, worker: Worker, folder: Path, leave: Pass, scrubber: Scrubber) -> Outcome:
         runner = next((r for r in self.runners if r.fits(worker)), None)
         if runner is None:
             raise Refused(NO_RUNNER)
         timeout = worker.timeout_minutes * 60.0 if worker.timeout_minutes else self.default_time_limit
+        if job.deadline is not None:
+            left = (job.deadline - now_ms()) / 1000
+            if left <= 0:
+                raise Refused(DEADLINE_OVER)
+            timeout = min(timeout, left)
         try:
-            ended = await runner.run(worker, folder, time_limit=timeout)
+            ended = await runner.run(worker, folder, leave, time_limit=timeout)
         except CannotStart as error:
             raise Refused(str(error)) from None
         notes = [("sandbox", f"ran without: {layer} ({why})") for layer, why in ended.missing.items()]
+        if ended.tail.strip():
+            notes.append(("printed", scrubber.text(ended.tail)[-MOST_PRINTED:]))
         if ended.stopped == "time":
-            raise Refused(_timed_out(timeout, ended))
+            raise Refused(_timed_out(timeout, ended), notes)
         if ended.stopped == "disk":
-            raise Refused(f"{job.worker_name} wrote more than CORTEX_JOB_DISK_MIB allows and was stopped.{_last_words(ended)}")
+            raise Refused(
+                f"{job.worker_name} wrote more than CORTEX_JOB_DISK_MIB allows and was stopped.{_last_words(ended)}", notes
+            )
         try:
             result = await self._read(folder, scrubber)
         except NoOutput:
-            raise Refused(_silent(job, worker, ended)) from None
+            raise Refused(_silent(job, worker, ended), notes) from None
         except InvalidOutput as error:
-            raise Refused(f"Invalid output: {error}.{_last_words(ended)}") from None
+            raise Refused(f"Invalid output: {error}.{_last_words(ended)}", notes) from None
         outcome = Outcome(result, notes=notes)
         if isinstance(result, Report):
             await self._store_files(outcome, result)

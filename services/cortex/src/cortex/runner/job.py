@@ -30,6 +30,8 @@ class Worker:
     flavor_config: dict[str, Any]
     config_sealed: bytes
     timeout_minutes: int | None
+    network: Any = None
+    """What its flavor declares: "none", a list of hosts, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Job:
     parameters: dict[str, Any]
     worker: Worker | None
     """None: the worker was disabled while the job waited."""
+    deadline: int | None = None
+    """After this time (ms) nobody wants the answer."""
 
     @property
     def hex(self) -> str:
@@ -83,6 +87,7 @@ class Report:
     full: dict[str, Any]
     operations: list[dict[str, Any]]
     artifacts: list[Artifact]
+    verdict: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 
 from cortex.runner import folder, identity, store
 from cortex.runner.commands import Commands
+from cortex.runner.egress import Egress
 from cortex.runner.execution import Execution
 from cortex.runner.finishing import DATABASE_AWAY, Finisher
 from cortex.runner.identity import RunnerId
 from cortex.runner.job import Failure, Job, Outcome
 from cortex.runner.process import Bounds, ProcessRunner, WarmRunner
 from cortex.runner.protocol import Runner
-from cortex.runner.settings import RunnerSettings
+from cortex.runner.settings import RunnerSettings, SettingsError
 from cortex.runner.store import Store
 from cortex.runner.zygote import ZygoteLost
 from cortex.runner.zygotes import Zygotes
@@ -140,6 +142,7 @@ class JobLoop:
         while True:
             try:
                 again, failed = await self._store.reclaim()
+                await self._store.expire()
                 if again or failed:
                     log.warning("leases_lost", extra={"again": again, "failed": failed})
             except DATABASE_AWAY as error:
@@ -199,20 +202,26 @@ def _tidy(settings: RunnerSettings) -> None:
         log.warning("orphans_of_a_killed_runner", extra={"processes_killed": killed, "folders_removed": removed})
 
 
-def runners_of(settings: RunnerSettings, runner_id: RunnerId, zygotes: Zygotes) -> list[Runner]:
-    """The ways to run a job that the settings name, in their order."""
-    commands = Commands(settings.analyzers_python)
-    bounds = Bounds(
+def bounds_of(settings: RunnerSettings) -> Bounds:
+    return Bounds(
         memory=settings.job_memory_mib * 2**20,
         disk=settings.job_disk_mib * 2**20,
         processes=settings.job_processes,
         required=settings.sandbox == "require",
         readable=settings.sandbox_read,
     )
+
+
+def runners_of(settings: RunnerSettings, runner_id: RunnerId, zygotes: Zygotes) -> list[Runner]:
+    """The ways to run a job that the settings name, in their order."""
+    commands = Commands(settings.analyzers_python, Path(settings.environments) if settings.environments else None)
+    bounds = bounds_of(settings)
     known: dict[str, Runner] = {
         "warm": WarmRunner(runner_id, zygotes, commands, bounds, preload=settings.warm_modules),
         "process": ProcessRunner(runner_id, zygotes, commands, bounds),
     }
+    if unknown := [name for name in settings.runners if name not in known]:
+        raise SettingsError(f"CORTEX_RUNNERS names what is no runner: {', '.join(unknown)}")
     return [known[name] for name in settings.runners]
 
 
@@ -220,7 +229,9 @@ async def run(settings: RunnerSettings) -> None:
     """Runs jobs until SIGTERM or SIGINT."""
     _tidy(settings)
     runner_id = RunnerId.own()
-    zygotes = Zygotes(most=settings.warm_environments)
+    egress = Egress(settings.egress_allow)
+    await egress.start()
+    zygotes = Zygotes(egress, most=settings.warm_environments)
     execution = Execution(
         runner_id=runner_id,
         runners=runners_of(settings, runner_id, zygotes),
@@ -230,6 +241,8 @@ async def run(settings: RunnerSettings) -> None:
         default_time_limit=settings.job_timeout_seconds,
         max_report=settings.max_report_mib * 2**20,
         keep_folder=settings.keep_job_folder,
+        egress=egress,
+        direct=frozenset(settings.egress_direct),
     )
     async with await _connect(settings) as pool:
         jobs = Store(pool, runner=str(runner_id), lease_seconds=settings.lease_seconds)
@@ -250,4 +263,5 @@ async def run(settings: RunnerSettings) -> None:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
             await zygotes.close()
+            await egress.close()
     log.info("runner_stopped")

@@ -14,6 +14,7 @@ from typing import Any
 
 from cortex.markings import TLP_WORDS
 from cortex.runner.job import Artifact, Failure, OutputFile, Report
+from cortex.runner.verdict import verdict_of
 from cortex.secrets import Scrubber
 
 DEFAULT_TLP = "AMBER"
@@ -87,8 +88,10 @@ def read_output(folder: Path, scrubber: Scrubber, *, max_bytes: int) -> Report |
     if not isinstance(full, dict):
         raise InvalidOutput("the field full is missing or not an object")
     operations = value.get("operations")
+    summary = _summary(value.get("summary"))
     return Report(
-        summary=_summary(value.get("summary")),
+        summary=summary,
+        verdict=verdict_of(summary, full),
         full=full,
         operations=[o for o in operations if isinstance(o, dict)] if isinstance(operations, list) else [],
         artifacts=_artifacts(value.get("artifacts"), output),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from cortex.runner.commands import Commands
+from cortex.runner.egress import Pass
 from cortex.runner.folder import cacerts, size_of
 from cortex.runner.identity import MARK, RunnerId
 from cortex.runner.job import Worker
@@ -30,6 +31,7 @@ KILL_AFTER = 3.0
 LOOK_EVERY = 0.5
 """Seconds between looks at how much a job has written."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 PASSED = ("TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 """All that an analyzer inherits; the runner's own environment holds the keys of the house."""
 
@@ -56,7 +58,7 @@ class _ZygoteRunner:
         self._commands = commands
         self._bounds = bounds
 
-    def _environment(self, command: Path, folder: Path) -> dict[str, str]:
+    def _environment(self, command: Path, folder: Path, leave: Pass) -> dict[str, str]:
         interpreter = Path(self._commands.interpreter(command))
         path = os.environ.get("PATH") or DEFAULT_PATH
         env = {name: os.environ[name] for name in PASSED if name in os.environ}
@@ -71,10 +73,12 @@ class _ZygoteRunner:
         }
         if bundle := cacerts(folder):
             env["REQUESTS_CA_BUNDLE"] = str(bundle)
+        if leave.url is not None:
+            env |= dict.fromkeys(PROXY_VARIABLES, leave.url)
         return env
 
     async def _run(
-        self, kind: Kind, worker: Worker, command: Path, arguments: list[str], folder: Path, *, time_limit: float
+        self, kind: Kind, worker: Worker, command: Path, arguments: list[str], folder: Path, leave: Pass, *, time_limit: float
     ) -> Ended:
         zygote = await self._zygotes.get(kind)
         missing = zygote.greeting.missing
@@ -88,10 +92,12 @@ class _ZygoteRunner:
             id=0,
             argv=arguments,
             cwd=worker.root or str(command.parent.parent),
-            env=self._environment(command, folder),
+            env=self._environment(command, folder, leave),
             folder=str(folder),
             readable=[*self._commands.readable(worker, command), *self._bounds.readable],
             warm=bool(kind.preload),
+            network=leave.mode,
+            ports=[] if leave.url is None else [self._zygotes.egress.port],
             memory=self._bounds.memory,
             file_size=self._bounds.disk,
             processes=self._bounds.processes,
@@ -149,10 +155,12 @@ class ProcessRunner(_ZygoteRunner):
     def fits(self, worker: Worker) -> bool:
         return worker.command is not None
 
-    async def run(self, worker: Worker, folder: Path, *, time_limit: float) -> Ended:
+    async def run(self, worker: Worker, folder: Path, leave: Pass, *, time_limit: float) -> Ended:
         command = self._commands.command_of(worker)
         arguments = self._commands.arguments(command, folder)
-        return await self._run(Kind(sys.executable, ()), worker, command, arguments, folder, time_limit=time_limit)
+        return await self._run(
+            Kind(sys.executable, (), leave.network.direct), worker, command, arguments, folder, leave, time_limit=time_limit
+        )
 
 
 class WarmRunner(_ZygoteRunner):
@@ -169,7 +177,7 @@ class WarmRunner(_ZygoteRunner):
     def fits(self, worker: Worker) -> bool:
         return worker.command is not None and self._commands.is_python(Path(worker.command))
 
-    async def run(self, worker: Worker, folder: Path, *, time_limit: float) -> Ended:
+    async def run(self, worker: Worker, folder: Path, leave: Pass, *, time_limit: float) -> Ended:
         command = self._commands.command_of(worker)
-        kind = Kind(self._commands.interpreter(command), self._preload)
-        return await self._run(kind, worker, command, [str(command), str(folder)], folder, time_limit=time_limit)
+        kind = Kind(self._commands.interpreter(command), self._preload, leave.network.direct)
+        return await self._run(kind, worker, command, [str(command), str(folder)], folder, leave, time_limit=time_limit)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from cortex.runner.egress import Pass
 from cortex.runner.job import Worker
 
 
@@ -36,8 +37,8 @@ class Runner(Protocol):
         """Whether this runner can run the worker at all."""
         ...
 
-    async def run(self, worker: Worker, folder: Path, *, time_limit: float) -> Ended:
-        """Runs the worker on a job folder and returns when every process of it has ended.
+    async def run(self, worker: Worker, folder: Path, leave: Pass, *, time_limit: float) -> Ended:
+        """Runs the worker on a job folder and returns when every process of it has ended; `leave` is what it may reach.
 
         Raises CannotStart. When cancelled, kills what it started before the cancellation goes on.
         """

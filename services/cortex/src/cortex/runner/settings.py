@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-RUNNERS = ("warm", "process")
-WARM_MODULES = "cortexutils.analyzer,cortexutils.responder,requests"
-
 
 class SettingsError(Exception):
     """A setting is missing or unusable; the text names it."""
@@ -28,6 +25,8 @@ class RunnerSettings:
     """Parent of the job folders."""
     analyzers_python: str | None
     """Interpreter of the analyzers' environment; its folder goes first in an analyzer's PATH."""
+    environments: str | None
+    """Where `cortex analyzers install` has put the analyzers' environments."""
     concurrency: int
     """Jobs at the same time."""
     lease_seconds: float
@@ -44,6 +43,10 @@ class RunnerSettings:
     """`require` refuses a job when a layer of the sandbox is missing, `best-effort` runs it and writes into it what was."""
     sandbox_read: tuple[str, ...]
     """Further folders that every job may read and execute from: interpreters outside of /usr."""
+    egress_allow: tuple[str, ...]
+    """Hosts, addresses and CIDRs that jobs may reach although they are not public."""
+    egress_direct: tuple[str, ...]
+    """Definitions (`Name_1_0`) that keep the machine's own network: for protocols that no HTTP proxy carries."""
     runners: tuple[str, ...]
     """The ways to run a job, in the order in which the first that fits is taken."""
     warm_modules: tuple[str, ...]
@@ -86,16 +89,13 @@ class RunnerSettings:
                 raise SettingsError(f"{name} must be one of {', '.join(known)}, not {value}")
             return value
 
-        runners = listed("CORTEX_RUNNERS", ",".join(RUNNERS))
-        if unknown := set(runners) - set(RUNNERS):
-            raise SettingsError(f"CORTEX_RUNNERS names what is no runner: {', '.join(sorted(unknown))}")
-
         return cls(
             database_url=required("CORTEX_DATABASE_SYSTEM_URL"),
             blobs=required("CORTEX_BLOBS"),
             secret_keys=env.get("CORTEX_SECRET_KEYS") or required("CORTEX_SECRET_KEY"),
             job_directory=Path(env.get("CORTEX_JOB_DIRECTORY") or tempfile.gettempdir()),
             analyzers_python=env.get("CORTEX_ANALYZERS_PYTHON") or None,
+            environments=env.get("CORTEX_ENVIRONMENTS") or None,
             concurrency=int(number("CORTEX_RUNNER_CONCURRENCY", os.cpu_count() or 1, least=1)),
             lease_seconds=number("CORTEX_LEASE_SECONDS", 30, least=0.3),
             job_timeout_seconds=number("CORTEX_JOB_TIMEOUT_SECONDS", 1800, least=0.1),
@@ -104,8 +104,10 @@ class RunnerSettings:
             job_processes=int(number("CORTEX_JOB_PROCESSES", 512)),
             sandbox=one_of("CORTEX_SANDBOX", "best-effort", "require"),
             sandbox_read=listed("CORTEX_SANDBOX_READ", ""),
-            runners=runners,
-            warm_modules=listed("CORTEX_WARM_MODULES", WARM_MODULES),
+            egress_allow=listed("CORTEX_EGRESS_ALLOW", ""),
+            egress_direct=listed("CORTEX_EGRESS_DIRECT", ""),
+            runners=listed("CORTEX_RUNNERS", "warm,process"),
+            warm_modules=listed("CORTEX_WARM_MODULES", "cortexutils.analyzer,cortexutils.responder,requests"),
             warm_environments=int(number("CORTEX_WARM_ENVIRONMENTS", 16, least=1)),
             max_report_mib=int(number("CORTEX_MAX_REPORT_MIB", 64, least=1)),
             stop_grace_seconds=number("CORTEX_STOP_GRACE_SECONDS", 5),

@@ -16,6 +16,7 @@ from cortex.markings import PAP_NUMBERS, TLP_NUMBERS
 from cortex.runner.job import Artifact, Failure, InputFile, Job, Outcome, Worker
 from waggle.ids import now_ms
 
+DEADLINE_OVER = "The deadline of the request was over before a runner had room for the job."
 MAX_LOSSES = 3
 """A job whose runner is lost that often is taken to be what kills the runners."""
 LOST_TOO_OFTEN = (
@@ -59,7 +60,7 @@ WITH RECURSIVE org AS (
   INSERT INTO announcements (job_id, what) SELECT id, 'started' FROM job WHERE announced
 )
 SELECT job.*, w.id AS found_worker,
-  w.command, w.root, w.config_sealed, w.timeout_minutes, d.config AS flavor_config,
+  w.command, w.root, w.config_sealed, w.timeout_minutes, d.config AS flavor_config, d.network,
   encode(a.sha256, 'hex') AS file_sha256, a.name AS file_name, a.content_type AS file_content_type
 FROM job
 LEFT JOIN workers w ON w.id = job.worker_id
@@ -100,6 +101,21 @@ WITH lost AS (
 SELECT (SELECT count(*) FROM again) AS again, (SELECT count(*) FROM failed) AS failed
 """
 
+EXPIRE = """
+WITH late AS (
+  UPDATE jobs SET status = 'Failure', reusable = false, end_date = $1, updated_at = $1, version = version + 1, error_message = $2
+  WHERE id IN (SELECT id FROM jobs WHERE deadline < $1 AND status = 'Waiting' LIMIT 500 FOR UPDATE SKIP LOCKED)
+  RETURNING id, org_id, announced
+), gone AS (
+  DELETE FROM dispatch USING late WHERE dispatch.job_id = late.id
+), event AS (
+  INSERT INTO job_events (org_id, job_id, at, what, detail) SELECT org_id, id, $1, 'expired', $2 FROM late
+), told AS (
+  INSERT INTO announcements (job_id, what) SELECT id, 'ended' FROM late WHERE announced
+)
+SELECT count(*) FROM late
+"""
+
 HAND_BACK = """
 WITH mine AS (
   DELETE FROM leases WHERE job_id = $1 AND attempt = $2 RETURNING job_id
@@ -118,7 +134,8 @@ SELECT id, org_id, worker_id, priority, to_timestamp(created_at / 1000.0) FROM j
 FINISH = """
 WITH item AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset($1::jsonb) AS x (id uuid, attempt int, status text, error_message text, input jsonb,
-    summary jsonb, "full" jsonb, full_sha256 text, operations jsonb, artifacts jsonb, blobs jsonb, events jsonb)
+    summary jsonb, "full" jsonb, full_sha256 text, operations jsonb, artifacts jsonb, blobs jsonb, events jsonb,
+    verdict jsonb)
 ), released AS (
   DELETE FROM leases USING item WHERE leases.job_id = item.id AND leases.attempt = item.attempt
 ), ended AS (
@@ -130,10 +147,10 @@ WITH item AS MATERIALIZED (
   INSERT INTO blobs (sha256, sha1, md5, size)
   SELECT DISTINCT decode(b.sha256, 'hex'), decode(b.sha1, 'hex'), decode(b.md5, 'hex'), b.size
   FROM item JOIN ended USING (id), jsonb_to_recordset(item.blobs) AS b (sha256 text, sha1 text, md5 text, size bigint)
-  ON CONFLICT DO NOTHING
+  ON CONFLICT (sha256) DO UPDATE SET created_at = now()
 ), report AS (
-  INSERT INTO reports (job_id, org_id, summary, "full", full_sha256, operations)
-  SELECT id, org_id, summary, "full", decode(full_sha256, 'hex'), operations FROM item JOIN ended USING (id)
+  INSERT INTO reports (job_id, org_id, summary, "full", full_sha256, operations, verdict)
+  SELECT id, org_id, summary, "full", decode(full_sha256, 'hex'), operations, verdict FROM item JOIN ended USING (id)
   WHERE item.status = 'Success'
 ), found AS MATERIALIZED (
   SELECT id, org_id, a.*, CASE WHEN a.sha256 IS NOT NULL THEN nextval('attachments_id_seq') END AS attachment_id
@@ -176,6 +193,7 @@ def _job(row: asyncpg.Record) -> Job:
             flavor_config=row["flavor_config"] or {},
             config_sealed=row["config_sealed"],
             timeout_minutes=row["timeout_minutes"],
+            network=row["network"],
         )
     if row["file_sha256"] is not None:
         file = InputFile(row["file_sha256"], row["file_name"], row["file_content_type"])
@@ -193,6 +211,7 @@ def _job(row: asyncpg.Record) -> Job:
         message=row["message"],
         parameters=row["parameters"],
         worker=worker,
+        deadline=row["deadline"],
     )
 
 
@@ -222,6 +241,13 @@ class Store:
         if row["again"] or row["failed"]:
             await self.wake("dispatch", "job_ended", "announcements")
         return row["again"], row["failed"]
+
+    async def expire(self) -> int:
+        """Ends jobs that still wait though their deadline is over; how many."""
+        count = int(await self._pool.fetchval(EXPIRE, now_ms(), DEADLINE_OVER))
+        if count:
+            await self.wake("job_ended", "announcements")
+        return count
 
     async def hand_back(self, job: Job, why: str) -> None:
         """Puts a job of ours back for another runner; it counts as no loss."""
@@ -256,6 +282,7 @@ def _item(job: Job, outcome: Outcome) -> dict[str, Any]:
     if isinstance(result, Failure):
         return {**item, "status": "Failure", "error_message": result.message, "input": result.input}
     item |= {"status": "Success", "summary": result.summary, "operations": result.operations}
+    item["verdict"] = result.verdict
     if outcome.full is None:
         item["full"] = result.full
     else:

@@ -65,12 +65,12 @@ class Zygote:
         asyncio.get_running_loop().add_reader(channel, self._hear)
 
     @classmethod
-    async def start(cls, kind: Kind) -> Zygote:
+    async def start(cls, kind: Kind, *, proxy_port: int) -> Zygote:
         """Raises CannotStart when the interpreter is not there or does not come up. Must run in the main thread."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * MAX_PACKET)
-        options = {"runner": os.getpid(), "direct": kind.direct, "preload": list(kind.preload)}
+        options = {"runner": os.getpid(), "direct": kind.direct, "preload": list(kind.preload), "port": proxy_port}
         arguments = [kind.interpreter, "-I", "-B", "-X", "utf8", "-c", BOOT]
         arguments += [str(PACKAGE), str(theirs.fileno()), json.dumps(options)]
         env = {name: os.environ[name] for name in PASSED if name in os.environ}
@@ -169,8 +169,6 @@ class Zygote:
         """Ends it and all its jobs."""
         self._lose()
         self._channel.close()
-        if self.proxy is not None:
-            self.proxy.close()
         if self._process.poll() is None:
             self._process.kill()
         await asyncio.to_thread(self._process.wait)

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+from cortex.runner.egress import Egress
 from cortex.runner.zygote import Kind, Zygote
 
 Stamp = tuple[int, ...]
@@ -20,9 +21,10 @@ def _stamp(interpreter: str) -> Stamp:
 
 
 class Zygotes:
-    """`most`: how many are kept when idle; each is worth some 30 MiB."""
+    """`egress` answers in the network namespaces of all. `most`: how many are kept when idle; each is worth some 30 MiB."""
 
-    def __init__(self, *, most: int) -> None:
+    def __init__(self, egress: Egress, *, most: int) -> None:
+        self.egress = egress
         self._most = most
         self._known: OrderedDict[Kind, tuple[Zygote, Stamp]] = OrderedDict()
         self._starting: dict[Kind, asyncio.Task[Zygote]] = {}
@@ -43,7 +45,9 @@ class Zygotes:
 
     async def _start(self, kind: Kind, stamp: Stamp) -> Zygote:
         try:
-            zygote = await Zygote.start(kind)
+            zygote = await Zygote.start(kind, proxy_port=self.egress.port)
+            if zygote.proxy is not None:
+                await self.egress.answer_on(zygote.proxy)
             self._known[kind] = (zygote, stamp)
         finally:
             del self._starting[kind]

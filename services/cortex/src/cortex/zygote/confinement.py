@@ -146,8 +146,7 @@ def confine(order: Order, ground: Ground) -> None:
         rules.allow(ground.grants_of(order))
         rules.allow(ground.system)
         rules.allow(_own_grants(order, ground))
-    if "namespaces" not in ground.missing:
-        drop_capabilities()
+    drop_capabilities()
     _limits(order)
     if rules is not None:
         rules.enforce()

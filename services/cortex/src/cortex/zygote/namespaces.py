@@ -31,8 +31,6 @@ from .linux import (
 
 INNER_ID = 1000
 """The user inside: not 0, so that programs do not take themselves for root, and a program that is executed gains nothing."""
-PROXY_PORT = 3128
-"""Where the way out is found inside the network namespace."""
 LEAST_PROCESSES = 310
 """The kernel takes no kernel.pid_max below 301."""
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
@@ -62,14 +60,14 @@ def enter(*, own_network: bool) -> dict[str, str]:
     return missing
 
 
-def listener() -> socket.socket:
+def listener(port: int) -> socket.socket:
     """A listening socket on the loopback of this network namespace. Whoever holds it answers there: the runner, outside."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         name = struct.pack("16sh", b"lo", 0)
         flags = struct.unpack("16sh", fcntl.ioctl(control, SIOCGIFFLAGS, name))[1]
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh", b"lo", flags | IFF_UP))
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    made.bind(("127.0.0.1", PROXY_PORT))
+    made.bind(("127.0.0.1", port))
     made.listen(128)
     return made
 

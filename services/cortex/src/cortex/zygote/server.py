@@ -32,6 +32,8 @@ from .linux import (
 from .order import MAX_PACKET, Ending, Greeting, Order
 
 BROKEN = 70
+NICENESS = 5
+"""Analyzers yield to the service that takes new jobs, and to everything else on the machine."""
 
 
 @dataclass(frozen=True)
@@ -242,21 +244,23 @@ def _out_of_the_way(channel: socket.socket) -> socket.socket:
 
 
 def main(channel: socket.socket, options: dict[str, Any]) -> None:
-    """`options`: runner (its pid), direct (keep the machine's network), preload (module names)."""
+    """`options`: runner (its pid), direct (keep the machine's network), port (of the
+    way out), preload (module names)."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != options["runner"]:
         return
+    os.nice(NICENESS)
     channel = _out_of_the_way(channel)
     root = os.getuid() == 0
     missing = namespaces.enter(own_network=not options["direct"])
     _descend(missing)
     if not {"namespaces", "mount namespace"} & missing.keys():
         namespaces.own_mounts()
-        bound_capabilities()
+    bound_capabilities()
     proxy = None
     if not options["direct"] and not {"namespaces", "network namespace"} & missing.keys():
         try:
-            proxy = namespaces.listener()
+            proxy = namespaces.listener(options["port"])
         except OSError as error:
             missing["network namespace"] = f"its loopback: {error.strerror}"
     ground = Ground.look(missing)

@@ -6,8 +6,22 @@ CREATE FUNCTION shares_of(wanted bigint) RETURNS SETOF case_shares LANGUAGE sql 
   SET search_path = public, pg_temp
   AS $$ SELECT s.* FROM case_shares s WHERE s.case_id = wanted AND has_case(wanted) ORDER BY s.id $$;
 
-CREATE FUNCTION case_of_share(wanted bigint) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-  AS $$ SELECT s.case_id FROM case_shares s WHERE s.id = wanted AND has_case(s.case_id) $$;
+-- Everybody who has a case, for those who see it: a view of the owner, because case_shares shows each organisation its own rows.
+CREATE VIEW visible_shares AS
+  SELECT s.id, s.case_id, s.org_id, s.owner, s.task_rule, s.observable_rule, o.name AS organisation, p.name AS profile,
+    c.number AS case_number, c.created_at, c.created_by
+  FROM case_shares s JOIN organisations o ON o.id = s.org_id JOIN profiles p ON p.id = s.profile_id JOIN cases c ON c.id = s.case_id
+  WHERE EXISTS (SELECT FROM case_shares mine WHERE mine.case_id = s.case_id AND mine.org_id = (SELECT waggle_org()))
+    AND (c.access = 'organisation'
+         OR EXISTS (SELECT FROM case_readers r WHERE r.case_id = c.id AND r.user_id = (SELECT waggle_user())));
+GRANT SELECT ON visible_shares TO hive_app;
+
+-- Somebody of an organisation that has the case, able to work on it: people of other organisations are not to be listed.
+CREATE FUNCTION assignable_in(wanted bigint, wanted_login text, working text[]) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER
+  SET search_path = public, pg_temp
+  AS $$ SELECT u.id FROM users u WHERE u.login = wanted_login AND NOT u.locked AND has_case(wanted) AND EXISTS (
+          SELECT FROM case_shares s JOIN memberships m ON m.org_id = s.org_id AND m.user_id = u.id
+          JOIN profiles p ON p.id = m.profile_id WHERE s.case_id = wanted AND p.permissions && working) $$;
 
 -- The organisations that see an observable, each with it.
 CREATE FUNCTION viewers_of_observables(ids bigint[]) RETURNS TABLE (observable_id bigint, org_id bigint) LANGUAGE sql STABLE
@@ -171,7 +185,7 @@ END $$;
 DO $$
 DECLARE f text;
 BEGIN
-  FOREACH f IN ARRAY ARRAY['shares_of(bigint)', 'case_of_share(bigint)', 'index_observables(bigint[])', 'spread_tasks(bigint[])', 'spread_observables(bigint[])',
+  FOREACH f IN ARRAY ARRAY['shares_of(bigint)', 'assignable_in(bigint, text, text[])', 'index_observables(bigint[])', 'spread_tasks(bigint[])', 'spread_observables(bigint[])',
       'share_case(bigint, bigint, bigint, text, text)', 'unshare_case(bigint, bigint)', 'share_task(bigint, bigint, boolean)',
       'share_observable(bigint, bigint, boolean)', 'receivers_of_task(bigint)', 'receivers_of_observable(bigint)', 'date_shares(bigint)',
       'release_alerts(bigint, bigint, text)', 'follow_merge(bigint, bigint, bigint, text)',

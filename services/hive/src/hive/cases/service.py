@@ -173,7 +173,7 @@ async def change(session: AsyncSession, caller: Caller, case: Case, changes: Cas
     if changes.clear_assignee:
         case.assignee_id = None
     elif changes.assignee is not None:
-        case.assignee_id = (await assignable(session, org_id=case.org_id, login=changes.assignee)).id
+        case.assignee_id = (await assignable(session, org_id=case.org_id, login=changes.assignee, case_id=case.id)).id
         if case.access == "users":
             await session.merge(CaseReader(case_id=case.id, user_id=case.assignee_id))
     if changes.fields is not None:

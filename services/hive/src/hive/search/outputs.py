@@ -22,6 +22,7 @@ from hive.observables.schemas import observable_out
 from hive.observabletypes.schemas import type_out
 from hive.pages.schemas import page_out
 from hive.procedures.schemas import pattern_out, procedure_out
+from hive.sharing.schemas import share_out
 from hive.statuses.schemas import status_out
 from hive.tags import service as tags
 from hive.tags.schemas import tag_out, taxonomy_out
@@ -34,7 +35,8 @@ SIMPLE: dict[str, Any] = {
     "attachment": attachment_out, "organisation": organisation_out, "profile": profile_out, "observable type": type_out,
     "custom field": field_out, "alert status": status_out, "case status": status_out, "tag": tag_out,
     "comment": comment_out, "page": page_out, "page template": page_out, "procedure": procedure_out, "pattern": pattern_out,
-    "custom event": event_out, "action": action_out, "audit": audit_out,
+    "custom event": event_out, "share": share_out,
+    "action": action_out, "audit": audit_out,
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
 from hive.search import catalogues as c
 from hive.search import machinery as m
+from hive.search import people
 from hive.search import registers as r
 from hive.search.extras import add_extras
 from hive.search.outputs import show
@@ -83,6 +84,7 @@ SOURCES: dict[str, Source] = {
     "Procedure": Source(r.PROCEDURE),
     "Pattern": Source(r.PATTERN, _by("pattern_id")),
     "CustomEvent": Source(r.CUSTOM_EVENT),
+    "Share": Source(r.SHARE),
     "Organisation": Source(r.ORGANISATION, _by("name")),
     "Profile": Source(r.PROFILE, _by("name")),
     "User": Source(r.USER, _by_login),
@@ -143,7 +145,7 @@ ORDERS: dict[str, tuple[SortKey, ...]] = {
     "organisation": MADE, "profile": MADE, "observable type": MADE, "custom field": MADE, "alert status": (SortKey("order"),),
     "case status": (SortKey("order"),), "tag": MADE, "taxonomy": (SortKey("namespace"),),
     "comment": MADE, "procedure": MADE, "page": (SortKey("order"),),
-    "page template": (SortKey("order"),), "pattern": (SortKey("patternId"),), "custom event": (SortKey("date"),),
+    "page template": (SortKey("order"),), "pattern": (SortKey("patternId"),), "custom event": (SortKey("date"),), "share": MADE,
 }  # fmt: skip
 SHOWS_ALL = "output"
 RECEIVED = text("SELECT EXISTS (SELECT FROM observable_shares WHERE org_id = :org)")
@@ -181,6 +183,8 @@ def planned(steps: Any, caller: Caller, catalogue: Catalogue) -> Plan:
 
 
 def _source(hop: Hop) -> tuple[Entity, Narrowing | None]:
+    if hop.name in people.SOURCES:
+        return people.SOURCES[hop.name]
     if hop.name == "listAuditFromObject":
         number = number_of(str(hop.given.get("id")))
         return m.AUDIT, lambda compiler: "false" if number is None else m.changes_of(compiler, number)
@@ -209,7 +213,9 @@ def _named(source: Source, reference: str) -> Narrowing:
 
 def _related(entity: Entity, narrowing: Narrowing | None, before: Hop, hop: Hop, caller: Caller) -> tuple[Entity, Narrowing]:
     """The next kind, narrowed to what hangs on the objects so far."""
-    found = RELATED.get((entity.kind, hop.name))
+    if (entity.kind, hop.name) in people.ASSIGNABLE:
+        return r.USER, people.assignable
+    found = RELATED.get((entity.kind, hop.name)) or people.RELATED.get((entity.kind, hop.name))
     if found is None:
         raise BadRequest(f"there is no operation {hop.name[:100]} on {entity.kind}s")
     following, hangs = found

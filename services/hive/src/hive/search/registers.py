@@ -389,6 +389,20 @@ PROFILE = Entity(
     texts=("name",),
 )
 
+SHARE = Entity(
+    kind="share",
+    table="visible_shares",
+    org=None,
+    fields={
+        "_id": Field("{t}.id", "id"),
+        **texts(organisationName="organisation", profileName="profile", taskRule="task_rule", observableRule="observable_rule"),
+        **numbers(_createdAt="created_at", caseNumber="case_number"),
+        **ids(caseId="case_id", organisationId="org_id"),
+        **flags(owner="owner"),
+    },
+    texts=("organisationName",),
+)
+
 USER = Entity(
     kind="user",
     table="(SELECT u.* FROM users u WHERE EXISTS (SELECT FROM memberships m WHERE m.user_id = u.id))",

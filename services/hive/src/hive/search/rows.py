@@ -20,6 +20,7 @@ from hive.observables.models import Observable
 from hive.observabletypes.models import ObservableType
 from hive.pages.models import Page, PageTemplate
 from hive.procedures.models import Pattern, Procedure
+from hive.sharing.models import Share
 from hive.statuses.models import Status
 from hive.tags.models import Tag, Taxonomy
 from hive.tasks.models import Log, Task
@@ -33,7 +34,8 @@ MODELS: Mapping[str, Any] = {
     "observable type": ObservableType, "custom field": CustomField, "alert status": Status, "case status": Status, "tag": Tag,
     "taxonomy": Taxonomy,
     "comment": Comment, "page": Page, "page template": PageTemplate, "procedure": Procedure, "pattern": Pattern,
-    "custom event": CustomEvent, "action": Action, "audit": AuditRow,
+    "custom event": CustomEvent, "share": Share,
+    "action": Action, "audit": AuditRow,
 }  # fmt: skip
 TIMEOUT = text("SET LOCAL statement_timeout = '9s'")
 

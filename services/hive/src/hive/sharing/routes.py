@@ -18,6 +18,7 @@ from hive.cases.schemas import InputSetAccess
 from hive.identity.permissions import Permission
 from hive.observables.service import find as find_observable
 from hive.sharing import service
+from hive.sharing.models import Share
 from hive.sharing.profiles import SHARING_PROFILES
 from hive.sharing.schemas import (
     InputOrganisations,
@@ -31,8 +32,8 @@ from hive.sharing.schemas import (
     share_out,
     sharing_profile_out,
 )
-from hive.sharing.service import Share, ShareDraft
-from hive.tables import number_of, text_id
+from hive.sharing.service import ShareDraft
+from hive.tables import text_id
 from hive.tasks.service import find as find_task
 from waggle.errors import NotFound
 
@@ -51,14 +52,8 @@ def _others(acting: Acting, shares: Iterable[Share]) -> list[OutputShare]:
 
 async def _case_of_share(session: AsyncSession, reference: str) -> tuple[Case, Share]:
     """The case that a share's id belongs to, and the share. Raises NotFound."""
-    number = number_of(reference)
-    case_id = await service.case_of_share(session, number) if number is not None else None
-    if case_id is not None:
-        case = await find_case(session, text_id(case_id))
-        for share in await service.shares(session, case.id):
-            if share.id == number:
-                return case, share
-    raise NotFound(f"Share {reference[:64]} not found")
+    found = await service.find_share(session, reference)
+    return await find_case(session, text_id(found.case_id)), found
 
 
 @router.patch("/case/share/{share}", status_code=204)

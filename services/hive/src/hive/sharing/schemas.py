@@ -10,9 +10,10 @@ from typing_extensions import TypedDict
 from hive.cases.schemas import InputShare, Rule
 from hive.identity.schemas import OutputOrganisation, organisation_out
 from hive.markings import Input
+from hive.sharing.models import Share
 from hive.sharing.organisations import Link
 from hive.sharing.profiles import LinkType, SharingProfile
-from hive.sharing.service import Share, ShareDraft
+from hive.sharing.service import ShareDraft
 from hive.tables import text_id
 
 Organisation = Annotated[str, Field(min_length=1, max_length=64)]

@@ -20,15 +20,12 @@ from hive.identity.models import Organisation, Profile
 from hive.identity.permissions import Permission
 from hive.identity.service import profile as find_profile
 from hive.observables.models import Observable
+from hive.sharing.models import Share
 from hive.sharing.organisations import visible
 from hive.sharing.profiles import DEFAULT_PROFILE, SHARING_PROFILES
+from hive.tables import number_of
 from hive.tasks.models import Task
 from waggle.errors import BadRequest, NotFound
-
-SHARES = text("""
-SELECT s.id, s.case_id, s.org_id, s.owner, s.task_rule, s.observable_rule, o.name AS organisation, p.name AS profile,
-  c.created_at, c.created_by FROM shares_of(:case) s JOIN organisations o ON o.id = s.org_id
-JOIN profiles p ON p.id = s.profile_id JOIN cases c ON c.id = s.case_id ORDER BY s.id""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +38,17 @@ class ShareDraft:
     observable_rule: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """An organisation that has a case. `created_at` in ms."""
-
-    id: int
-    case_id: int
-    org_id: int
-    owner: bool
-    task_rule: str
-    observable_rule: str
-    organisation: str
-    profile: str
-    created_at: int
-    created_by: str
-
-
 async def shares(session: AsyncSession, case_id: int) -> list[Share]:
-    """Everybody who has a case, for those who have it."""
-    return [Share(**row._mapping) for row in await session.execute(SHARES, {"case": case_id})]
+    """Everybody who has a case, for those who see it."""
+    statement = select(Share).where(Share.case_id == case_id).order_by(Share.id)
+    return list(await session.scalars(statement.execution_options(populate_existing=True)))
 
 
-async def case_of_share(session: AsyncSession, share_id: int) -> int | None:
-    """The case of a share, for those who have it."""
-    found: int | None = await session.scalar(text("SELECT case_of_share(:id)"), {"id": share_id})
+async def find_share(session: AsyncSession, reference: str) -> Share:
+    """The share of an id. Raises NotFound."""
+    found = await session.scalar(select(Share).where(Share.id == number_of(reference)))
+    if found is None:
+        raise NotFound(f"Share {reference[:64]} not found")
     return found
 
 

@@ -62,7 +62,9 @@ async def add_tasks(
     for draft in drafts:
         # Drawn beforehand: a receiver of the case cannot see the row, and so not its id, until it is shared with them.
         task_id = await session.scalar(text("SELECT nextval('entity_id')"))
-        assignee = await assignable(session, org_id=case.org_id, login=draft.assignee) if draft.assignee else None
+        assignee = (
+            await assignable(session, org_id=case.org_id, login=draft.assignee, case_id=case.id) if draft.assignee else None
+        )
         task = Task(
             id=task_id, org_id=case.org_id, case_id=case.id, title=draft.title, task_group=draft.group,
             description=draft.description,
@@ -103,7 +105,7 @@ async def change(session: AsyncSession, caller: Caller, task: Task, changes: dic
     changes = dict(changes)
     if "assignee" in changes:
         login = changes.pop("assignee")
-        user = await assignable(session, org_id=task.org_id, login=login) if login else None
+        user = await assignable(session, org_id=task.org_id, login=login, case_id=task.case_id) if login else None
         changes["assignee_id"] = user.id if user else None
     status = changes.get("status")
     if status == "Completed" and task.status != "Completed" and task.mandatory:

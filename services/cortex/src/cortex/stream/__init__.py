@@ -1,0 +1,1 @@
+"""What has changed, for pages that poll: contracts/cortex.md §2.11."""
