@@ -142,7 +142,7 @@ async def send(client: httpx.AsyncClient, webhook: Webhook, record: Mapping[str,
     shown = dict(record["object"])
     if shown:
         shown |= {"_version": shown.get("version", 1), "_parent": record["rootId"], "_routing": record["rootId"]}
-    auth: httpx.Auth = httpx.Auth()
+    auth = httpx.Auth()
     headers = {}
     if webhook.auth.type == "basic":
         auth = httpx.BasicAuth(webhook.auth.username, webhook.auth.password.get_secret_value())
