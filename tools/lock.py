@@ -1,7 +1,8 @@
 """Writes the hash-pinned locks under requirements/: `make lock`.
 
 One lock per environment: the services, development (a superset of the services), the analyzers, and each outside client.
-No index lines and no registry host are recorded; every package must exist as a wheel for Python 3.11 to 3.13.
+No index lines and no registry host are recorded; every package must exist as a wheel for Python 3.11 to 3.13,
+but for those that `launcher.bootstrap.FROM_SOURCE` names for an outside client.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
+
+from launcher.bootstrap import CLIENTS, wheels_for
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
@@ -33,7 +36,7 @@ def compile_lock(source: Path, extra: list[str]) -> None:
         merged.flush()
         command = [
             "uv", "pip", "compile", merged.name, "--universal", "--python-version", "3.11", "--generate-hashes",
-            "--only-binary", ":all:", "--no-emit-index-url", "--no-annotate", "--no-header", "--quiet",
+            *wheels_for(source.stem), "--no-emit-index-url", "--no-annotate", "--no-header", "--quiet",
             "-o", str(target),
         ]  # fmt: skip
         subprocess.run(command, check=True, cwd=ROOT)
@@ -42,10 +45,7 @@ def compile_lock(source: Path, extra: list[str]) -> None:
 
 def main() -> None:
     wanted = sys.argv[1:]
-    order = [
-        "uv", "services", "dev", "analyzers", "web", "client-thehive4py-1", "client-thehive4py-2",
-        "client-thehive4py-suite", "client-cortex4py",
-    ]  # fmt: skip
+    order = ["uv", "services", "dev", "analyzers", "web", *(f"client-{name}" for name in CLIENTS)]
     for name in order:
         if not wanted or name in wanted:
             compile_lock(REQUIREMENTS / f"{name}.in", workspace_dependencies() if name == "services" else [])

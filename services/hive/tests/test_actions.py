@@ -338,3 +338,63 @@ class TestArtifacts:
         )  # fmt: skip
         found = await world.query({"_name": "listObservable"})
         assert sorted((o["data"], o["tags"]) for o in found) == sorted([("evil.example", []), ("192.0.2.1", ["x"])])
+
+
+async def test_actions_follow_a_case_that_merges(world: Any) -> None:
+    first, second = await world.case(), await world.case(title="Second")
+    twins = [await world.observable(one["_id"]) for one in (first, second)]
+    await act(world, "case", second["_id"])
+    await act(world, "case_artifact", twins[1]["_id"])
+    merged = (await world.soc.post(f"/api/v1/case/_merge/{first['_id']},{second['_id']}")).json()
+    (kept,) = await world.query({"_name": "getCase", "idOrName": merged["_id"]}, {"_name": "observables"})
+    assert len((await world.soc.get(f"{PREFIX}/action/case/{merged['_id']}")).json()) == 1
+    assert len((await world.soc.get(f"{PREFIX}/action/case_artifact/{kept['_id']}")).json()) == 1
+
+
+class TestSearch:
+    async def test_of_actions(self, world: Any) -> None:
+        case = await world.case()
+        action = await act(world, "case", case["_id"])
+        await act(world, "alert", (await world.alert())["_id"], responderId="none")
+        found = await world.query({"_name": "getCase", "idOrName": case["_id"]}, {"_name": "actions"})
+        assert [one["_id"] for one in found] == [action["_id"]]
+        failed = await world.query({"_name": "listAction"}, {"_name": "filter", "_eq": {"_field": "status", "_value": "Failure"}})
+        assert [one["objectType"] for one in failed] == ["alert"]
+        assert await world.query({"_name": "listAction"}, client=world.other) == []
+
+    async def test_of_verdict_lines(self, world: Any) -> None:
+        case = await world.case()
+        bad, good = await world.observable(case["_id"], data="b.example"), await world.observable(case["_id"], data="g.example")
+        for observable, level in ((bad, "malicious"), (good, "safe")):
+            job = (await world.soc.post(f"{PREFIX}/job", json={"analyzerId": "a1", "artifactId": observable["_id"]})).json()
+            line = {"level": level, "namespace": "Rep", "predicate": "Score", "value": level[0]}
+            message = {"job_id": job["_id"], "status": "Success", "summary": {"taxonomies": [line]}}
+            await on_analysis(world.hive, delivery("analysis.completed.v1", message))
+        for name, value in (
+            ("taxonomies.level", "malicious"), ("taxonomies", 'Rep:Score="m"'), ("taxonomies.value", "m"),
+        ):  # fmt: skip
+            wanted = {"_name": "filter", "_eq": {"_field": name, "_value": value}}
+            assert [o["data"] for o in await world.query({"_name": "listObservable"}, wanted)] == ["b.example"], name
+        both = {"_name": "filter", "_eq": {"_field": "taxonomies.namespace", "_value": "Rep"}}
+        assert await world.query({"_name": "listObservable"}, both, {"_name": "count"}) == 2
+        none = {"_name": "filter", "_not": {"_has": "taxonomies"}}
+        assert await world.query({"_name": "listObservable"}, none, {"_name": "count"}) == 0
+
+    async def test_of_the_history(self, world: Any) -> None:
+        made = await objects(world)
+        await world.soc.patch(f"/api/v1/case/{made['case']}", json={"title": "New"})
+        of_case = await world.query({"_name": "listAuditFromObject", "id": made["case"]})
+        assert {one["objectType"] for one in of_case} == {"case", "task", "log", "observable"}
+        assert [one["rootId"] for one in of_case] == [made["case"]] * len(of_case)
+        of_task = await world.query({"_name": "listAuditFromObject", "id": made["case_task"]})
+        assert {one["objectType"] for one in of_task} == {"task"}
+        updates = {"_name": "filter", "_and": [{"action": "update"}, {"objectType": "case"}]}
+        (newest,) = await world.query({"_name": "listAudit"}, updates)
+        assert (newest["details"], newest["_createdBy"]) == ({"title": "New"}, "org-admin@soc.example")
+        for steps in ([{"_name": "listAuditFromObject", "id": made["case"]}], [{"_name": "listAudit"}]):
+            assert await world.query(*steps, client=world.other) == []
+        assert await world.query({"_name": "listAuditFromObject", "id": "x"}) == []
+        outsider = await world.owner.fetchval("SELECT id FROM users WHERE login = 'analyst@soc.example'")
+        await world.owner.execute("UPDATE cases SET access = 'users' WHERE id = $1", int(made["case"][1:]))
+        await world.owner.execute("INSERT INTO case_readers VALUES ($1, $2)", int(made["case"][1:]), outsider)
+        assert await world.query({"_name": "listAuditFromObject", "id": made["case"]}) == []

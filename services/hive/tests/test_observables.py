@@ -237,3 +237,49 @@ class TestSimilar:
         for client, code in ((world.anonymous, 401), (world.reader, 403), (world.other, 404)):
             assert (await client.post(path)).status_code == code
         assert (await world.soc.post(path)).json() == {"untouched": 1, "updated": 0, "deleted": 0}
+
+
+class TestReceived:
+    """In a case that another organisation shares, as far as the share allows."""
+
+    async def received(self, world: Any, profile: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A case of `soc` that `other` received, and its one shared observable."""
+        case = await world.case()
+        shown = await world.observable(case["_id"])
+        await world.observable(case["_id"], data="hidden.example")
+        number, other = int(case["_id"][1:]), world.organisations["other"]
+        await world.owner.execute(
+            "INSERT INTO case_shares (case_id, org_id, owner, profile_id, start_date)"
+            " SELECT $1, $2, false, id, 1 FROM profiles WHERE name = $3", number, other, profile,
+        )  # fmt: skip
+        await world.owner.execute("INSERT INTO observable_shares VALUES ($1, $2)", int(shown["_id"][1:]), other)
+        return case, shown
+
+    async def test_a_receiver_may_what_the_share_allows(self, world: Any) -> None:
+        case, shown = await self.received(world, "analyst")
+        assert [o["_id"] for o in await of_case(world, case["_id"], world.other)] == [shown["_id"]]
+        made = await world.observable(case["_id"], world.other, dataType="ip", data="192.0.2.1", tags=["theirs"])
+        assert (await world.other.patch(f"/api/v1/observable/{shown['_id']}", json={"ioc": True})).status_code == 204
+        job = await world.other.post("/api/connector/cortex/job", json={"analyzerId": "x", "artifactId": made["_id"]})
+        assert job.status_code == 201
+        export = await world.other.get(f"/api/v1/case/{case['_id']}/observable/_export?format=txt&protect=0")
+        assert export.text.split() == ["evil.example", "192.0.2.1"]
+        assert {o["data"] for o in await of_case(world, case["_id"])} == {"evil.example", "hidden.example", "192.0.2.1"}
+        assert (await world.other.delete(f"/api/v1/observable/{made['_id']}")).status_code == 204
+
+    async def test_and_nothing_else(self, world: Any) -> None:
+        case, shown = await self.received(world, "read-only")
+        body = {"dataType": "ip", "data": "192.0.2.1"}
+        path = f"/api/v1/observable/{shown['_id']}"
+        action = {"responderId": "x", "objectType": "case", "objectId": case["_id"]}
+        answers = [
+            await world.other.post(f"/api/v1/case/{case['_id']}/observable", json=body),
+            await world.other.post(f"/api/v1/case/{case['_id']}/observable/_import", json={"text": "192.0.2.1"}),
+            await world.other.patch(path, json={"ioc": True}),
+            await world.other.patch("/api/v1/observable/_bulk", json={"ids": [shown["_id"]], "ioc": True}),
+            await world.other.delete(path),
+            await world.other.post("/api/connector/cortex/job", json={"analyzerId": "x", "artifactId": shown["_id"]}),
+            await world.other.post("/api/connector/cortex/action", json=action),
+        ]
+        assert [one.status_code for one in answers] == [403] * 7
+        assert (await world.other.get(path)).status_code == 200

@@ -98,7 +98,7 @@ class TestAccess:
 
     def test_the_list_of_this_test_is_whole(self, app: FastAPI) -> None:
         shown = sum(len(methods) for path, methods in app.openapi()["paths"].items() if path.startswith("/api/"))
-        assert shown == len(ROUTES) + 1  # and the claims, which take a service key
+        assert shown == len(ROUTES) + 2  # and claims and mapping, which take a service key
 
     @pytest.mark.parametrize(("method", "path", "right"), ROUTES)
     async def test_anonymous_and_unknown_callers_are_refused(self, app: FastAPI, method: str, path: str, right: str) -> None:
@@ -117,6 +117,27 @@ class TestAccess:
         async with client_of(app, KEYS["reader"]) as client:
             answer = await client.request(method, path)
         assert (answer.status_code, answer.json()["type"]) == (403, "AuthorizationError")
+
+    async def test_an_event_file_is_mapped_for_a_neighbour(self, app: FastAPI) -> None:
+        event = {
+            "uuid": "5f1f2a3b-1111-4222-8333-444455556666", "info": "Phishing wave", "date": "2026-03-01", "threat_level_id": "1",
+            "Tag": [{"name": "tlp:green"}],
+            "Attribute": [
+                {"uuid": "5f1f2a3b-1111-4222-8333-444455556667", "type": "domain", "value": "evil.example", "to_ids": True}
+            ],
+        }  # fmt: skip
+        for key in (None, KEYS["manager"]):
+            async with client_of(app, key) as client:
+                assert (await client.post("/api/mapping", json={"Event": event})).status_code == 401
+        async with client_of(app, SERVICE_KEY) as client:
+            for document in ({"Event": event}, event, {"response": [{"Event": event}]}):
+                answer = (await client.post("/api/mapping", json=document)).json()
+                assert (answer["alert"]["severity"], answer["alert"]["tlp"]) == (3, "GREEN")
+                assert [(o["data_type"], o["data"], o["ioc"]) for o in answer["observables"]] == [
+                    ("domain", "evil.example", True)
+                ]
+            for document in ({}, [], {"Event": {"info": "no uuid"}}, "x", None):
+                assert (await client.post("/api/mapping", json=document)).status_code == 400
 
     async def test_claims_take_the_service_key_alone(self, app: FastAPI) -> None:
         runtime = app.state.runtime

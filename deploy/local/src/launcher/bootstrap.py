@@ -20,7 +20,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[4]
 MEMBERS = ["libs/common", "services/hive", "services/cortex", "services/misp-connector", "deploy/local"]
-CLIENTS = ["thehive4py-1", "thehive4py-2", "thehive4py-suite", "cortex4py"]
+# Packages of outside clients that exist as sources alone; everything else is a wheel.
+FROM_SOURCE = {"client-elastalert": ["envparse", "exotel", "py-zabbix"]}
+CLIENTS = ["thehive4py-1", "thehive4py-2", "thehive4py-suite", "cortex4py", "elastalert", "thehivebackup"]
 
 
 class SetupError(Exception):
@@ -87,6 +89,12 @@ def uv() -> str:
     return str(program)
 
 
+def wheels_for(lock: str) -> list[str]:
+    """uv's arguments for wheels alone, but for the packages that have none."""
+    named = [part for name in FROM_SOURCE.get(lock, []) for part in ("--no-binary", name)]
+    return ["--only-binary", ":all:", *named]
+
+
 def environment(folder: Path, lock: Path, *, workspace: bool = False) -> None:
     """An environment that holds exactly what `lock` names and, where asked, the workspace's own packages as editable."""
     projects = [ROOT / member / "pyproject.toml" for member in MEMBERS] if workspace else []
@@ -99,7 +107,7 @@ def environment(folder: Path, lock: Path, *, workspace: bool = False) -> None:
         make_venv(folder)
     python = str(folder / "bin" / "python")
     sync = [program, "pip", "sync", "--quiet", "--compile-bytecode", "--python", python, "--require-hashes"]
-    run([*sync, "--only-binary", ":all:", str(lock)], f"installing {lock.name}")
+    run([*sync, *wheels_for(lock.stem), str(lock)], f"installing {lock.name}")
     if workspace:
         install = [program, "pip", "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation"]
         run(

@@ -142,6 +142,8 @@ class Platform:
             "WAGGLE_SIGNING_KEY": self.secrets[f"signing_{service}"],
             "WAGGLE_SENDERS": self._senders(),
         }
+        if service == "hive" and "misp-connector" in self.services:
+            env["HIVE_MISP_CONNECTOR_URL"] = self.url("misp-connector")
         if owner:
             env[f"{name}_DATABASE_URL"] = self.owner_url(service)
         if self.settings.amqp_url:

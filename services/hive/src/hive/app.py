@@ -12,6 +12,7 @@ import hive.alerts.bulk_routes
 import hive.alerts.routes
 import hive.analysis.action_routes
 import hive.analysis.routes
+import hive.archives.routes
 import hive.attachments.routes
 import hive.cases.attachment_routes
 import hive.cases.bulk_routes
@@ -72,6 +73,7 @@ ROUTERS = [
     hive.sharing.routes.router,
     hive.sharing.organisation_routes.router,
     hive.cases.attachment_routes.router,
+    hive.archives.routes.router,
     hive.cases.routes.router,
     hive.tasks.bulk_routes.router,
     hive.tasks.routes.router,

@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     neighbour_keys: dict[str, SecretStr] = Field(
         default_factory=dict, description="keys by which this service fetches files from neighbours: {origin URL: key}"
     )
+    misp_connector_url: str | None = Field(None, description="where the MISP connector answers, to make cases of event files")
     pages: Path | None = Field(None, description="folder of the built web pages")
     metrics_token: SecretStr | None = Field(None, description="who else than loopback may read /metrics")
     key_reading: bool = Field(True, description="whether keys made by the classic key/renew routes can be read back")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from hive import upkeep
 from hive.analysis.polling import poll
+from hive.classic.webhooks import Webhooks
 from hive.events.consumers import subscribe
 from hive.platform import OUTBOX_CHANNEL, Hive
 from waggle.messaging import Bus
@@ -33,6 +34,7 @@ async def working(hive: Hive, bus: Bus) -> AsyncIterator[None]:
         asyncio.create_task(Relay(hive.database, bus, OUTBOX_CHANNEL).run(), name="relay"),
         asyncio.create_task(poll(hive), name="cortex polling"),
         asyncio.create_task(upkeep.run(hive), name="upkeep"),
+        asyncio.create_task(Webhooks(hive).run(), name="webhooks"),
     ]
     try:
         yield

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from misp_connector import queues
 from misp_connector.claims.routes import router as claims
 from misp_connector.instances.routes import router as instances
+from misp_connector.mapping.routes import router as mapping
 from misp_connector.polling.routes import router as events
 from misp_connector.receivers.routes import router as receivers
 from misp_connector.runtime import running
@@ -44,10 +45,10 @@ def make_app(settings: Settings, *, bus: Callable[[], Bus | None] | None, works:
         version=version("waggle-misp-connector"),
         lifespan=lifespan,
         checks={"database": database_answers, "bus": bus_answers, "work": work_goes_on},
-        max_json=1 << 20,
+        max_json=16 << 20,
         max_attachment=0,
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
     )
-    for router in (instances, events, receivers, claims, queues.router):
+    for router in (instances, events, receivers, claims, mapping, queues.router):
         app.include_router(router)
     return app

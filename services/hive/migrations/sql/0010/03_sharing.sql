@@ -166,7 +166,7 @@ BEGIN
   UPDATE case_shares SET org_id = receiver, profile_id = owners WHERE case_id = wanted AND owner;
   UPDATE cases SET org_id = receiver WHERE id = wanted;
   FOREACH t IN ARRAY ARRAY['case_tags', 'case_fields', 'case_texts', 'case_exports', 'tasks', 'logs', 'observables', 'attachments',
-                           'comments', 'pages', 'procedures', 'custom_events', 'jobs'] LOOP
+                           'comments', 'pages', 'procedures', 'custom_events', 'jobs', 'actions'] LOOP
     EXECUTE format('UPDATE %I SET org_id = $1 WHERE case_id = $2', t) USING receiver, wanted;
   END LOOP;
   UPDATE job_artifacts a SET org_id = receiver FROM jobs j WHERE j.id = a.job_id AND j.case_id = wanted;

@@ -15,8 +15,10 @@ from hive.analysis.service import asked, refuse
 from hive.analysis.subjects import DATA_TYPES, Subject, of_action
 from hive.analysis.workers import Available, allowed, choose, refusal, workers
 from hive.audit.service import Root, record
+from hive.cases import rights
 from hive.cases.lookup import find as find_case
 from hive.identity.caller import Caller
+from hive.identity.permissions import Permission
 from hive.observables.service import find as find_observable
 from hive.tables import number_of, text_id
 from hive.tasks.service import find as find_task
@@ -107,6 +109,7 @@ async def request_action(
     tlp: str | None = None,
 ) -> Action:
     """A new action. What cannot run is an action that ends as Failure. `tlp` can make the object's marking stricter only."""
+    await rights.check(session, caller, case_id=target.case_id, org_id=target.org_id, permission=Permission.ACTION)
     choice = await choose(session, caller.organisation, kind="responder", worker_id=worker_id, server_name=server_name)
     action = Action(
         org_id=target.org_id, object_kind=target.kind, object_id=target.id, case_id=target.case_id, alert_id=target.alert_id,

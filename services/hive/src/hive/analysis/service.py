@@ -16,8 +16,10 @@ from hive.analysis.outcomes import ENDED, Outcome
 from hive.analysis.subjects import of_observable
 from hive.analysis.workers import Choice, choose, definition_of, refusal
 from hive.audit.service import Root, record
+from hive.cases import rights
 from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
+from hive.identity.permissions import Permission
 from hive.observables.models import Observable
 from hive.observables.service import root_of
 from hive.tables import number_of, text_id, touch
@@ -56,6 +58,7 @@ async def request_job(
     backends: Backends,
 ) -> Job:
     """A new job. What cannot run (unknown worker or server, wrong type, marking over the limit) is a job that ends as Failure."""
+    await rights.check(session, caller, case_id=observable.case_id, org_id=observable.org_id, permission=Permission.ANALYSE)
     choice = await choose(session, caller.organisation, kind="analyzer", worker_id=worker_id, server_name=server_name)
     subject = await of_observable(session, observable)
     job = Job(

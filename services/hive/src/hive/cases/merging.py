@@ -23,7 +23,7 @@ from waggle.errors import BadRequest, Forbidden
 from waggle.ids import now_ms
 
 MAX_MERGED = 50
-MOVED = ("tasks", "logs", "comments", "pages", "procedures", "custom_events", "attachments", "jobs")
+MOVED = ("tasks", "logs", "comments", "pages", "procedures", "custom_events", "attachments", "jobs", "actions")
 # Equal values become one: tags united, marks of either, the stricter markings; jobs go over to the one that stays.
 TWINS = """FROM observables gone WHERE gone.case_id = :old AND kept.case_id = :new
   AND gone.value_key = kept.value_key AND gone.data_type = kept.data_type"""
@@ -44,6 +44,9 @@ UPDATE observables kept SET
 HAND_OVER = (
     text(f"UPDATE jobs SET observable_id = kept.id FROM observables kept, observables gone WHERE jobs.observable_id = gone.id"
          f" AND {TWINS.partition('WHERE ')[2]}"),
+    text(f"UPDATE actions SET observable_id = kept.id, object_id = kept.id FROM observables kept, observables gone"
+         f" WHERE actions.observable_id = gone.id AND {TWINS.partition('WHERE ')[2]}"),
+    text("UPDATE actions SET object_id = :new WHERE object_kind = 'case' AND case_id = :old"),
     text(f"UPDATE verdicts SET observable_id = kept.id FROM observables kept, observables gone"
          f" WHERE verdicts.observable_id = gone.id AND {TWINS.partition('WHERE ')[2]}"),
     text(f"DELETE FROM observables gone USING observables kept WHERE {TWINS.partition('WHERE ')[2]}"),

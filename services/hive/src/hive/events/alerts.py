@@ -43,11 +43,11 @@ async def _on_raised(hive: Hive, delivery: Delivery) -> None:
     message = await message_of(hive, delivery, AlertRaised)
     caller = await caller_for(hive, delivery.envelope)
     catalogue = await hive.catalogues.current(types={one.data_type for one in message.observables})
-    draft = await _draft(hive, message, catalogue)
+    draft = await draft_of(hive, message, catalogue)
     async with once(hive, delivery, caller) as session:
         if session is None:
             return
-        draft = replace(draft, procedures=await recognised(session, _procedures(message)))
+        draft = replace(draft, procedures=await recognised(session, procedures_of(message)))
         feed = Feed(draft, frozenset(message.removed), message.complete)
         alert = await _stored(session, caller, draft)
         if alert is None:
@@ -61,7 +61,7 @@ async def _on_raised(hive: Hive, delivery: Delivery) -> None:
         await refresh(session, caller, alert, feed, catalogue)
 
 
-def _procedures(message: AlertRaised) -> list[ProcedureDraft]:
+def procedures_of(message: AlertRaised) -> list[ProcedureDraft]:
     return [
         ProcedureDraft(
             one.pattern_id, message.alert.date if one.occur_date is None else one.occur_date, one.tactic, one.description or None
@@ -81,7 +81,7 @@ async def _stored(session: AsyncSession, caller: Caller, draft: AlertDraft) -> A
     )  # fmt: skip
 
 
-async def _draft(hive: Hive, message: AlertRaised, catalogue: Catalogue) -> AlertDraft:
+async def draft_of(hive: Hive, message: AlertRaised, catalogue: Catalogue) -> AlertDraft:
     raised = message.alert
     observables = [await _observable(hive, one, message, catalogue) for one in message.observables]
     return AlertDraft(

@@ -10,30 +10,20 @@ from starlette.responses import Response
 from hive.acting import Acting, Member, require
 from hive.answers import answer, no_content
 from hive.cases.lookup import find
-from hive.cases.schemas import OutputCase
+from hive.cases.schemas import InputPromoteAlert, OutputCase, case_out
+from hive.customfields.values import names_in
+from hive.events.alerts import draft_of
 from hive.events.outgoing import tell
 from hive.identity.permissions import Permission
-from hive.misp import service
-from hive.misp.case_import import MAX_EVENT, event_of
+from hive.misp import case_import, service
+from hive.web_bodies import parse_model, upload_schema
 from waggle.contracts.messages.misp import MispPollRequested
-from waggle.errors import Unavailable
+from waggle.errors import TooLarge
 from waggle.web.fields import read_fields
 
 MayExport = Annotated[Acting, require(Permission.SHARE)]
-MayCreate = Annotated[Acting, require(Permission.CASE_CREATE)]
+MayCreateCase = Annotated[Acting, require(Permission.CASE_CREATE)]
 MayPoll = Annotated[Acting, require(Permission.CONFIG)]
-
-EVENT_FILE: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
-            }
-        },
-    }
-}
-NO_CONNECTOR: dict[int | str, dict[str, Any]] = {503: {"description": "no connector takes single events"}}
 
 
 def _router(prefix: str, *, shown: bool) -> APIRouter:
@@ -67,13 +57,22 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
             await service.request_export(acting.hive, session, acting.caller, found, instance)
         return no_content()
 
-    @router.post("/case/import", status_code=201, response_model=OutputCase, responses=NO_CONNECTOR, openapi_extra=EVENT_FILE)
-    async def import_case(request: Request, acting: MayCreate) -> Response:
-        """A case from the MISP event in part `file`."""
+    @router.post("/case/import", status_code=201, response_model=OutputCase, openapi_extra=upload_schema(InputPromoteAlert))
+    async def import_case(request: Request, acting: MayCreateCase) -> Response:
+        """A case of a MISP event, given as JSON file in the part `file`; `_json` overrides what the event says."""
         async with read_fields(request) as fields:
-            files = fields.files.get("file", [])
-            event = event_of(await files[0].read(MAX_EVENT) if files else b"")
-        raise Unavailable(f"the event {event['uuid'][:64]} needs a MISP connector that takes single events; there is none")
+            given = parse_model(InputPromoteAlert, fields.values)
+            parts = fields.files.get("file", [])
+            content = await parts[0].read(acting.hive.settings.max_json + 1) if parts else b""
+        if len(content) > acting.hive.settings.max_json:
+            raise TooLarge(f"an event file may have {acting.hive.settings.max_json} bytes")
+        raised = await case_import.mapped(acting.hive, case_import.event_in(content))
+        types = {one.data_type for one in raised.observables}
+        catalogue = await acting.hive.catalogues.current(types=types, fields=names_in(given.custom_fields))
+        draft = await draft_of(acting.hive, raised, catalogue)
+        async with acting.begin() as session:
+            case = await case_import.make_case(session, acting.caller, raised, draft, given, catalogue)
+            return answer(case_out(case, acting.caller), 201)
 
     return router
 

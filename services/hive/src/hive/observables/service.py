@@ -218,6 +218,7 @@ async def change(
 
 async def remove(session: AsyncSession, caller: Caller, observable: Observable, *, gone: dict[str, Any]) -> None:
     """Deletes an observable with its jobs, reports and verdicts. `gone`: its last state, for the history."""
+    await _check(session, caller, case_id=observable.case_id, org_id=observable.org_id)
     root, details = root_of(observable), {"dataType": observable.data_type, "data": observable.data or observable.file_name}
     await session.delete(observable)
     await session.flush()

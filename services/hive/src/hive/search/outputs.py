@@ -8,9 +8,10 @@ from typing import Any, cast
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.alerts.schemas import alert_out
-from hive.analysis.schemas import job_out
+from hive.analysis.schemas import action_out, job_out
 from hive.attachments import service as attachments
 from hive.attachments.schemas import attachment_out
+from hive.audit.models import audit_out
 from hive.cases.schemas import case_out
 from hive.comments.schemas import comment_out
 from hive.customfields.schemas import field_out
@@ -35,6 +36,7 @@ SIMPLE: dict[str, Any] = {
     "custom field": field_out, "alert status": status_out, "case status": status_out, "tag": tag_out,
     "comment": comment_out, "page": page_out, "page template": page_out, "procedure": procedure_out, "pattern": pattern_out,
     "custom event": event_out, "share": share_out,
+    "action": action_out, "audit": audit_out,
 }  # fmt: skip
 
 

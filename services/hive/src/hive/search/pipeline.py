@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
 from hive.search import catalogues as c
+from hive.search import machinery as m
 from hive.search import people
 from hive.search import registers as r
 from hive.search.extras import add_extras
@@ -74,6 +75,8 @@ SOURCES: dict[str, Source] = {
     "Log": Source(r.LOG),
     "Observable": Source(r.own(r.OBSERVABLE)),
     "Job": Source(r.own(r.JOB)),
+    "Action": Source(r.own(m.ACTION)),
+    "Audit": Source(r.own(m.AUDIT)),
     "CaseTemplate": Source(r.TEMPLATE, _by("name")),
     "Comment": Source(r.COMMENT),
     "Page": Source(r.PAGE),
@@ -128,6 +131,11 @@ RELATED: dict[tuple[str, str], tuple[Entity, str]] = {
     ("observable", "jobs"): (r.JOB, "{t}.observable_id IN ({ids})"),
     ("observable", "case"): (r.CASE, "{t}.id IN (SELECT o.case_id FROM observables o WHERE o.id IN ({ids}))"),
     ("observable", "alert"): (r.ALERT, "{t}.id IN (SELECT o.alert_id FROM observables o WHERE o.id IN ({ids}))"),
+    ("alert", "actions"): (m.ACTION, "{t}.object_id IN ({ids})"),
+    ("case", "actions"): (m.ACTION, "{t}.object_id IN ({ids})"),
+    ("task", "actions"): (m.ACTION, "{t}.object_id IN ({ids})"),
+    ("log", "actions"): (m.ACTION, "{t}.object_id IN ({ids})"),
+    ("observable", "actions"): (m.ACTION, "{t}.object_id IN ({ids})"),
     ("job", "observable"): (r.OBSERVABLE, "{t}.id IN (SELECT j.observable_id FROM jobs j WHERE j.id IN ({ids}))"),
 }
 # Where no sort is asked for: parts of an object in the order they were made, other things by name; else newest first.
@@ -177,6 +185,9 @@ def planned(steps: Any, caller: Caller, catalogue: Catalogue) -> Plan:
 def _source(hop: Hop) -> tuple[Entity, Narrowing | None]:
     if hop.name in people.SOURCES:
         return people.SOURCES[hop.name]
+    if hop.name == "listAuditFromObject":
+        number = number_of(str(hop.given.get("id")))
+        return m.AUDIT, lambda compiler: "false" if number is None else m.changes_of(compiler, number)
     source = SOURCES.get(hop.name[4:] if hop.name.startswith("list") else hop.name.removeprefix("get"))
     if source is None or not hop.name.startswith(("list", "get")):
         raise BadRequest(f"there is no operation {hop.name[:100]} to begin a query with")

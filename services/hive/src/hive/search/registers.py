@@ -89,6 +89,12 @@ def tags(table: str, owner: str, date: str | None = "date", org: str | None = "o
     return {"tags": Field("{t}.tags", "list", side=Side(table, owner, "tag", date=date, org=org))}
 
 
+def verdicts() -> dict[str, Field]:
+    """The verdict lines of an observable: as they are read (`Parts:Score="9"`), and by their parts."""
+    columns = {"taxonomies": "label"} | {f"taxonomies.{c}": c for c in ("level", "namespace", "predicate", "value", "analyzer")}
+    return {name: Field("", side=Side("verdicts", "observable_id", column, org=None)) for name, column in columns.items()}
+
+
 def own(entity: Entity) -> Entity:
     """The organisation's own alone: lists of observables and jobs, which may also be reached through a received case."""
     return replace(entity, org="org_id")
@@ -237,6 +243,7 @@ OBSERVABLE = Entity(
             "(SELECT ARRAY[encode(b.sha256, 'hex'), b.sha1, b.md5] FROM blobs b WHERE b.sha256 = {t}.sha256)", "list"
         ),
         "attachment.id": Field("encode({t}.sha256, 'hex')"),
+        **verdicts(),
     },
     texts=("data", "message", "attachment.name", "tags"),
     match=VALUE_PARTS,

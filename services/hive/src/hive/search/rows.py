@@ -9,8 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.alerts.models import Alert
-from hive.analysis.models import Job
+from hive.analysis.models import Action, Job
 from hive.attachments.models import Attachment
+from hive.audit.models import AuditRow
 from hive.cases.models import Case
 from hive.comments.models import Comment
 from hive.customfields.models import CustomField
@@ -34,6 +35,7 @@ MODELS: Mapping[str, Any] = {
     "taxonomy": Taxonomy,
     "comment": Comment, "page": Page, "page template": PageTemplate, "procedure": Procedure, "pattern": Pattern,
     "custom event": CustomEvent, "share": Share,
+    "action": Action, "audit": AuditRow,
 }  # fmt: skip
 TIMEOUT = text("SET LOCAL statement_timeout = '9s'")
 

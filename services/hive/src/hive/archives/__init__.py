@@ -1,0 +1,1 @@
+"""A case as one file: exported with a password, imported into any hive."""
