@@ -154,10 +154,12 @@ async def _seed(settings: Settings, wanted: Seed) -> str:
 
 
 def _flavors(kind: str | None = None) -> list[Flavor]:
+    from cortex.definitions.catalogs import fetch
     from cortex.definitions.scan import Sources, read_flavors
 
     settings = _settings()
-    found = read_flavors(Sources(settings.analyzer_paths, settings.responder_paths))
+    sources = Sources(settings.analyzer_paths, settings.responder_paths)
+    found = read_flavors(sources, asyncio.run(fetch(place for _, place in sources)))
     return sorted((f for f in found if kind in (None, f.kind)), key=lambda f: (f.kind, f.id))
 
 

@@ -37,9 +37,9 @@ class Settings(BaseSettings):
     instance: str = Field("local", pattern=r"^[A-Za-z0-9_-]+$", description="the name requests on the bus are addressed to")
     sender: str = Field("cortex", min_length=1, description="the name this service signs its messages with on the bus")
     analyzer_paths: Listed = Field(
-        default_factory=list, description="folders of analyzers, or catalog files, separated by commas"
+        default_factory=list, description="folders of analyzers, catalog files or URLs of catalogs, separated by commas"
     )
-    responder_paths: Listed = Field(default_factory=list, description="folders of responders, or catalog files")
+    responder_paths: Listed = Field(default_factory=list, description="the same of responders")
     analyzers_python: str | None = Field(None, description="the runner's setting; `cortex analyzers` checks that it is there")
     job_cache_minutes: int = Field(10, ge=0, description="how long a report answers equal requests, for workers that do not say")
     rate_limit: Literal["queue", "refuse"] = Field(

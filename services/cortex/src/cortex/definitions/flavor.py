@@ -13,6 +13,7 @@ from cortex.secrets import Scrubber
 REQUIRED = ("name", "version", "description", "author", "url", "license")
 ITEM_TYPES = ("string", "text", "number", "boolean")
 MAX_FLAVOR_BYTES = 5 << 20
+MAX_CATALOG_BYTES = 32 << 20
 USABLE_NAME = re.compile(r"[^\s/\\\x00-\x1f]{1,200}")
 
 
@@ -53,9 +54,16 @@ def read_file(path: Path) -> list[dict[str, Any]]:
     try:
         if path.stat().st_size > MAX_FLAVOR_BYTES:
             raise FlavorError(f"the file is over {MAX_FLAVOR_BYTES >> 20} MiB")
-        value = json.loads(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise FlavorError(f"cannot be read: {error.strerror}") from None
+    return objects_of(content)
+
+
+def objects_of(content: bytes) -> list[dict[str, Any]]:
+    """The objects of a flavor or a catalog. Raises FlavorError."""
+    try:
+        value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise FlavorError(f"is not JSON: {error}") from None
     if isinstance(value, dict):
@@ -65,8 +73,9 @@ def read_file(path: Path) -> list[dict[str, Any]]:
     raise FlavorError("holds neither a JSON object nor a list of them")
 
 
-def parse(raw: dict[str, Any], *, kind: str, source: Path) -> Flavor:
-    """A definition from its JSON object. Raises FlavorError where a required field is missing."""
+def parse(raw: dict[str, Any], *, kind: str, source: Path | str) -> Flavor:
+    """A definition from its JSON object; `source` is its file, or the URL of its catalog. Raises FlavorError where a required
+    field is missing."""
     try:
         raw = Scrubber({}).value(raw)
     except RecursionError:
@@ -76,8 +85,8 @@ def parse(raw: dict[str, Any], *, kind: str, source: Path) -> Flavor:
     for name in ("name", "version"):
         if not USABLE_NAME.fullmatch(raw[name]):
             raise FlavorError(f"{name} is empty or has blanks or slashes in it: {raw[name]!r}")
-    root = source.parent.parent
-    command, problem = _command(raw.get("command"), root)
+    root = None if isinstance(source, str) else source.parent.parent
+    command, problem = _remote(raw) if root is None else _command(raw.get("command"), root)
     return Flavor(
         kind=kind,
         name=raw["name"],
@@ -89,7 +98,7 @@ def parse(raw: dict[str, Any], *, kind: str, source: Path) -> Flavor:
         license=raw["license"],
         data_types=[t for t in _list(raw.get("dataTypeList")) if isinstance(t, str)],
         command=command,
-        root=str(root),
+        root=None if root is None else str(root),
         docker_image=raw.get("dockerImage") if isinstance(raw.get("dockerImage"), str) else None,
         base_config=raw.get("baseConfig") if isinstance(raw.get("baseConfig"), str) else None,
         config=raw["config"] if isinstance(raw.get("config"), dict) else {},
@@ -107,6 +116,15 @@ def _network(value: Any) -> str | list[str] | None:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _remote(raw: dict[str, Any]) -> tuple[None, str | None]:
+    """What is wrong with an entry of a catalog on the network: nobody out there names programs to start here."""
+    if raw.get("command"):
+        return None, "a catalog on the network may not name a command"
+    if not isinstance(raw.get("dockerImage"), str):
+        return None, "it names no docker image"
+    return None, None
 
 
 def _command(value: Any, root: Path) -> tuple[str | None, str | None]:

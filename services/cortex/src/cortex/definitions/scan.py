@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cortex.definitions.flavor import Flavor, FlavorError, parse, read_file
+from cortex.definitions.catalogs import Fetched, is_url
+from cortex.definitions.flavor import Flavor, FlavorError, objects_of, parse, read_file
 
 log = structlog.get_logger(__name__)
 
@@ -29,54 +31,71 @@ ON CONFLICT (kind, id) DO UPDATE SET name = EXCLUDED.name, flavor_version = EXCL
   base_config = EXCLUDED.base_config, config = EXCLUDED.config, items = EXCLUDED.items, source = EXCLUDED.source,
   readable_error = EXCLUDED.readable_error, network = EXCLUDED.network, seen_at = now(), gone_at = NULL
 """)
+_STAY = text("UPDATE definitions SET seen_at = now() WHERE source = ANY(:sources) AND gone_at IS NULL")
+_IMAGES = text("""
+UPDATE workers SET docker_image = d.docker_image FROM definitions d
+WHERE d.kind = workers.kind AND d.id = workers.definition_id AND d.gone_at IS NULL
+  AND d.docker_image IS NOT NULL AND d.docker_image IS DISTINCT FROM workers.docker_image
+""")
 _GONE = text("UPDATE definitions SET gone_at = now() WHERE seen_at < now() AND gone_at IS NULL")
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where definitions come from: folders (every sub-folder's `*.json`, not deeper) or catalog files, by kind."""
+    """Where definitions come from, by kind: folders (every sub-folder's `*.json`, not deeper), catalog files, or URLs of them."""
 
     analyzers: list[str]
     responders: list[str]
 
-    def __iter__(self) -> Iterator[tuple[str, Path]]:
+    def __iter__(self) -> Iterator[tuple[str, str]]:
         for kind, places in (("analyzer", self.analyzers), ("responder", self.responders)):
             for place in places:
-                yield kind, Path(place).absolute()
+                yield kind, place
 
 
 def _files(place: Path) -> list[Path]:
     return sorted(place.glob("*/*.json")) if place.is_dir() else [place]
 
 
-def _unreadable(kind: str, path: Path, problem: str) -> Flavor:
-    """The row of a file that holds no flavor; its id cannot be that of a flavor."""
-    name = f"{path.parent.name}/{path.name}"
-    version = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    return Flavor(kind=kind, name=name, version=version, source=str(path), problem=problem)
+def _unreadable(kind: str, source: Path | str, problem: str) -> Flavor:
+    """The row of a file or catalog that holds no flavor; its id cannot be that of a flavor."""
+    name = source if isinstance(source, str) else f"{source.parent.name}/{source.name}"
+    version = hashlib.sha256(str(source).encode()).hexdigest()[:8]
+    return Flavor(kind=kind, name=name, version=version, source=str(source), problem=problem)
 
 
-def read_flavors(sources: Sources) -> list[Flavor]:
+def read_flavors(sources: Sources, fetched: Fetched) -> list[Flavor]:
     """Every definition of the sources, flawed ones with their `problem`. The same id twice: the last one is taken."""
     found: dict[tuple[str, str], Flavor] = {}
     for kind, place in sources:
-        for path in _files(place):
-            for flavor in _read(kind, path):
-                found[kind, flavor.id] = flavor
+        flavors = _remote(kind, place, fetched[place]) if is_url(place) else _local(kind, Path(place).absolute())
+        found |= {(kind, flavor.id): flavor for flavor in flavors}
     return list(found.values())
 
 
-def _read(kind: str, path: Path) -> Iterator[Flavor]:
+def _remote(kind: str, url: str, content: bytes | str) -> Iterator[Flavor]:
+    if isinstance(content, str):
+        yield _unreadable(kind, url, content)
+        return
+    yield from _parsed(kind, url, partial(objects_of, content))
+
+
+def _local(kind: str, place: Path) -> Iterator[Flavor]:
+    for path in _files(place):
+        yield from _parsed(kind, path, partial(read_file, path))
+
+
+def _parsed(kind: str, source: Path | str, read: Callable[[], list[dict[str, Any]]]) -> Iterator[Flavor]:
     try:
-        objects = read_file(path)
+        objects = read()
     except FlavorError as error:
-        yield _unreadable(kind, path, str(error))
+        yield _unreadable(kind, source, str(error))
         return
     for raw in objects:
         try:
-            yield parse(raw, kind=kind, source=path)
+            yield parse(raw, kind=kind, source=source)
         except FlavorError as error:
-            yield _unreadable(kind, path, str(error))
+            yield _unreadable(kind, source, str(error))
 
 
 def _row(flavor: Flavor) -> dict[str, Any]:
@@ -102,10 +121,15 @@ def _row(flavor: Flavor) -> dict[str, Any]:
     }
 
 
-async def store(session: AsyncSession, flavors: list[Flavor]) -> None:
-    """Makes the table show these definitions; others are marked as gone, their enabled workers stay."""
+async def store(session: AsyncSession, flavors: list[Flavor], unreachable: Sequence[str] = ()) -> None:
+    """Makes the table show these definitions; others are marked as gone, their enabled workers stay.
+
+    What came from a catalog that is `unreachable` now stays as it was. Workers follow their definition to another docker image.
+    """
+    await session.execute(_STAY, {"sources": list(unreachable)})
     for flavor in flavors:
         if flavor.problem:
             log.warning("definition_unusable", source=flavor.source, problem=flavor.problem)
         await session.execute(_UPSERT, _row(flavor))
     await session.execute(_GONE)
+    await session.execute(_IMAGES)

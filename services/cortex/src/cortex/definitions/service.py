@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cortex.definitions import scan
+from cortex.definitions import catalogs, scan
 from cortex.definitions.models import Definition
 from waggle.errors import NotFound
 
@@ -35,9 +35,10 @@ async def get_definition(session: AsyncSession, *, kind: str, definition_id: str
 
 
 async def rescan(engine: Engine) -> int:
-    """Reads the folders and stores what is there; returns how many definitions there are."""
+    """Reads the folders and catalogs and stores what is there; returns how many definitions there are."""
     async with engine.scanning:
-        flavors = await asyncio.to_thread(scan.read_flavors, engine.sources)
+        fetched = await catalogs.fetch(place for _, place in engine.sources)
+        flavors = await asyncio.to_thread(scan.read_flavors, engine.sources, fetched)
         async with engine.database.system() as session:
-            await scan.store(session, flavors)
+            await scan.store(session, flavors, [url for url, content in fetched.items() if isinstance(content, str)])
     return len(flavors)

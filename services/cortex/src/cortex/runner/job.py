@@ -32,6 +32,7 @@ class Worker:
     timeout_minutes: int | None
     network: Any = None
     """What its flavor declares: "none", a list of hosts, or nothing."""
+    docker_image: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,9 +220,29 @@ def runners_of(settings: RunnerSettings, runner_id: RunnerId, zygotes: Zygotes) 
         "warm": WarmRunner(runner_id, zygotes, commands, bounds, preload=settings.warm_modules),
         "process": ProcessRunner(runner_id, zygotes, commands, bounds),
     }
+    if "docker" in settings.runners:
+        known["docker"] = _docker_runner(settings)
     if unknown := [name for name in settings.runners if name not in known]:
         raise SettingsError(f"CORTEX_RUNNERS names what is no runner: {', '.join(unknown)}")
     return [known[name] for name in settings.runners]
+
+
+def _docker_runner(settings: RunnerSettings) -> Runner:
+    """Imported only where it is wanted: its client is most of what a runner would hold in memory."""
+    from cortex.runner.docker import DockerRunner, Engine
+
+    settings.job_directory.chmod(0o711)
+    engine = Engine(
+        url=settings.docker_url,
+        job_directory=settings.job_directory,
+        host_directory=Path(settings.docker_job_directory or settings.job_directory),
+        prefix=settings.docker_image_prefix,
+        update=settings.docker_auto_update,
+        network=settings.docker_network,
+        memory=settings.job_memory_mib * 2**20,
+        processes=settings.job_processes,
+    )
+    return DockerRunner(engine)
 
 
 async def run(settings: RunnerSettings) -> None:
@@ -262,6 +282,8 @@ async def run(settings: RunnerSettings) -> None:
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+            for runner in execution.runners:
+                await runner.close()
             await zygotes.close()
             await egress.close()
     log.info("runner_stopped")

@@ -58,6 +58,9 @@ class _ZygoteRunner:
         self._commands = commands
         self._bounds = bounds
 
+    async def close(self) -> None:
+        """The zygotes are shared by the runners; who made them closes them."""
+
     def _environment(self, command: Path, folder: Path, leave: Pass) -> dict[str, str]:
         interpreter = Path(self._commands.interpreter(command))
         path = os.environ.get("PATH") or DEFAULT_PATH

@@ -43,3 +43,7 @@ class Runner(Protocol):
         Raises CannotStart. When cancelled, kills what it started before the cancellation goes on.
         """
         ...
+
+    async def close(self) -> None:
+        """Gives up what it holds; no job of it runs any more."""
+        ...

@@ -49,6 +49,16 @@ class RunnerSettings:
     """Definitions (`Name_1_0`) that keep the machine's own network: for protocols that no HTTP proxy carries."""
     runners: tuple[str, ...]
     """The ways to run a job, in the order in which the first that fits is taken."""
+    docker_url: str | None
+    """The Docker daemon (`unix:///var/run/docker.sock`, `tcp://…`), for the runner docker; None = as `docker` finds it."""
+    docker_job_directory: str | None
+    """The daemon's name for CORTEX_JOB_DIRECTORY, when the runner is in a container itself."""
+    docker_image_prefix: str
+    """Goes before every image's name, verbatim."""
+    docker_auto_update: bool
+    """Pulls images before every run, not only where they are missing."""
+    docker_network: str
+    """The network of containers whose flavor does not declare none."""
     warm_modules: tuple[str, ...]
     """What a warm environment has imported before it forks; what it does not have is left out."""
     warm_environments: int
@@ -107,6 +117,11 @@ class RunnerSettings:
             egress_allow=listed("CORTEX_EGRESS_ALLOW", ""),
             egress_direct=listed("CORTEX_EGRESS_DIRECT", ""),
             runners=listed("CORTEX_RUNNERS", "warm,process"),
+            docker_url=env.get("CORTEX_DOCKER_URL") or None,
+            docker_job_directory=env.get("CORTEX_DOCKER_JOB_DIRECTORY") or None,
+            docker_image_prefix=env.get("CORTEX_DOCKER_IMAGE_PREFIX") or "",
+            docker_auto_update=env.get("CORTEX_DOCKER_AUTO_UPDATE", "true").lower() in ("1", "true"),
+            docker_network=env.get("CORTEX_DOCKER_NETWORK") or "bridge",
             warm_modules=listed("CORTEX_WARM_MODULES", "cortexutils.analyzer,cortexutils.responder,requests"),
             warm_environments=int(number("CORTEX_WARM_ENVIRONMENTS", 16, least=1)),
             max_report_mib=int(number("CORTEX_MAX_REPORT_MIB", 64, least=1)),

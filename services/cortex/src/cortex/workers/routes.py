@@ -20,6 +20,7 @@ from cortex.workers.schemas import (
     NewWorker,
     ShownBaseConfig,
     ShownWorker,
+    Upgrade,
     WorkerChanges,
     show_base_config,
     show_worker,
@@ -130,6 +131,19 @@ def _add_enabling(router: APIRouter, kind: str) -> None:
                 worker_id=worker_id,
                 changes=given.columns(),
                 configuration=given.configuration,
+            )
+        _changed(engine)
+        return shown(show_worker(worker, with_configuration=True))
+
+    @router.post(f"/{kind}/{{worker_id}}/upgrade", openapi_extra=described(Upgrade), responses=SHOWN, name=f"upgrade_{kind}")
+    async def upgrade(
+        request: Request, actor: Administrator, worker_id: str, given: Annotated[Upgrade, body(Upgrade)]
+    ) -> Response:
+        """Moves the worker to another version of its definition, with its configuration."""
+        engine = engine_of(request)
+        async with engine.database.begin(actor.scope) as session:
+            worker = await service.upgrade(
+                session, actor, engine.box, engine.defaults, kind=kind, worker_id=worker_id, definition_id=given.definitionId
             )
         _changed(engine)
         return shown(show_worker(worker, with_configuration=True))

@@ -66,6 +66,12 @@ class WorkerChanges(_Limits, Strict):
         return {COLUMNS[n]: v for n, v in given.items() if v is not None or n not in ("name", "dataTypeList")}
 
 
+class Upgrade(Strict):
+    """To which version of its definition a worker is to move."""
+
+    definitionId: str
+
+
 class BaseConfigChanges(Lenient):
     config: dict[str, Any]
 

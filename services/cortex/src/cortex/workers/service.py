@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cortex import audit, configuration
 from cortex.acting import Actor
 from cortex.definitions.models import Definition
-from cortex.definitions.service import list_definitions
+from cortex.definitions.service import get_definition, list_definitions
 from cortex.workers import items
 from cortex.workers.models import BaseConfig, Worker
 from waggle.errors import BadRequest, ConflictError, NotFound
@@ -149,6 +149,38 @@ async def update(
         raise ConflictError(f"worker {worker.name} already exists", object={}) from None
     details = {**changes, **({"configuration": "changed"} if configuration is not None else {})}
     await audit.record(session, actor, "update", "worker", worker_id, details)
+    await announce_catalog(session, actor.organisation)
+    return worker
+
+
+async def upgrade(
+    session: AsyncSession, actor: Actor, box: SecretBox, defaults: Defaults, *, kind: str, worker_id: str, definition_id: str
+) -> Worker:
+    """Moves a worker to another version of its definition; id, name, limits and configuration stay.
+
+    Values that the new version does not know are dropped, new items get their defaults. Raises InvalidFields where a required
+    item has no value, BadRequest for a definition that is not of the same name.
+    """
+    worker = await get_worker(session, actor, kind=kind, worker_id=worker_id)
+    definition = await get_definition(session, kind=kind, definition_id=definition_id)
+    before = await session.get(Definition, (kind, worker.definition_id))
+    if before is None or definition.name != before.name:
+        raise BadRequest(f"{definition_id} is no version of {worker.definition_id}")
+    if definition.readable_error is not None:
+        raise BadRequest(f"{definition.id} cannot be enabled: {definition.readable_error}")
+    every = [*definition.items, *defaults.global_items(kind)]
+    known = {item["name"] for item in [*every, *items.LIMITS]}
+    config = items.checked(every, {k: v for k, v in opened(worker, box).items() if k in known})
+    if set(worker.data_types) == set(before.data_types):
+        worker.data_types = definition.data_types
+    for column in ("flavor_version", "description", "author", "url", "license", "command", "root", "docker_image"):
+        setattr(worker, column, getattr(definition, column))
+    old, worker.definition_id = worker.definition_id, definition.id
+    worker.base_config = definition.base_config or definition.name
+    _configure(worker, box, config, definition.config)
+    worker.updated_at, worker.updated_by, worker.version = now_ms(), actor.login, worker.version + 1
+    await session.flush()
+    await audit.record(session, actor, "update", "worker", worker_id, {"definition": definition.id, "before": old})
     await announce_catalog(session, actor.organisation)
     return worker
 
