@@ -1,6 +1,6 @@
 """Managing people: memberships, removal with hand-over, avatars, keys that can be read back, open sessions.
 
-What crosses organisations goes through functions of the database that check the caller themselves (migration 0020).
+What crosses organisations goes through functions of the database that check the caller themselves (migration 0004).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who else has a case, a task, an observable: the rules of hive-v1 §5.8.
 
-The rows of other organisations are written by functions of the database's owner (migration 0010), which ask again whether the
+The rows of other organisations are written by functions of the database's owner (migration 0002), which ask again whether the
 case is the caller's to share. What is decided here takes effect with the next statement of the receiver.
 """
 

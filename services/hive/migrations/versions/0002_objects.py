@@ -1,4 +1,4 @@
-"""Catalogues an administrator keeps (statuses, tags and taxonomies, avatars), and what the classic API remembers."""
+"""What hangs on cases and alerts (comments, pages, procedures, events, links), and sharing between organisations."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ from alembic import op
 
 from waggle.db.migrate import run_sql
 
-revision = "0020"
-down_revision = "0030"
+revision = "0002"
+down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-SCRIPTS = Path(__file__).parents[1] / "sql" / "0020"
+SCRIPTS = Path(__file__).parents[1] / "sql" / "0002"
 
 
 def upgrade() -> None:

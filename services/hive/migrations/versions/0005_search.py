@@ -1,4 +1,4 @@
-"""What hangs on cases and alerts (comments, pages, procedures, events, links), and sharing between organisations."""
+"""Notice of changes to accounts, and what searches at ten million rows need."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ from alembic import op
 
 from waggle.db.migrate import run_sql
 
-revision = "0010"
-down_revision = "0001"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-SCRIPTS = Path(__file__).parents[1] / "sql" / "0010"
+SCRIPTS = Path(__file__).parents[1] / "sql" / "0005"
 
 
 def upgrade() -> None:

@@ -1,4 +1,4 @@
-"""Notice of changes to accounts, and what searches at ten million rows need."""
+"""Catalogues an administrator keeps (statuses, tags and taxonomies, avatars), and what the classic API remembers."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ from alembic import op
 
 from waggle.db.migrate import run_sql
 
-revision = "0040"
-down_revision = "0020"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-SCRIPTS = Path(__file__).parents[1] / "sql" / "0040"
+SCRIPTS = Path(__file__).parents[1] / "sql" / "0004"
 
 
 def upgrade() -> None:

@@ -6,12 +6,12 @@ from alembic import op
 
 from waggle.db.migrate import run_sql
 
-revision = "0030"
-down_revision = "0010"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-SCRIPTS = Path(__file__).parents[1] / "sql" / "0030"
+SCRIPTS = Path(__file__).parents[1] / "sql" / "0003"
 
 
 def upgrade() -> None:
