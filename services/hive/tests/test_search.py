@@ -106,7 +106,8 @@ class TestAccess:
         )
         reached = await world.query(case, {"_name": "observables"}, client=world.other)
         assert [one["data"] for one in reached] == ["mule@bank.example"]
-        assert await first(world, "listObservable", {"_any": None}, world.other) == []  # a list is of one's own
+        listed = await first(world, "listObservable", {"_any": None}, world.other)
+        assert [one["data"] for one in listed] == ["mule@bank.example"]  # what was shared, and nothing beside it
 
 
 @pytest.mark.usefixtures("filled")

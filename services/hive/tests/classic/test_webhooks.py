@@ -10,6 +10,7 @@ import pytest
 
 from hive.classic.webhooks import Webhooks
 from hive.settings import Webhook
+from waggle.testing import until
 
 ALERT = {"type": "external", "source": "siem", "sourceRef": "1", "title": "Hit", "description": "d"}
 PATH = "/api/config/organisation/notification"
@@ -40,7 +41,12 @@ def consumer(world: Any) -> Consumer:
     return Consumer()
 
 
+SETTLED = "SELECT coalesce(max(txid) < pg_snapshot_xmin(pg_current_snapshot()), true) FROM audit"
+
+
 async def told(world: Any, consumer: Consumer) -> list[dict[str, Any]]:
+    """What is told now, once no older transaction of the server (another test's, too) holds history back."""
+    await until(lambda: world.owner.fetchval(SETTLED))
     consumer.received.clear()
     async with httpx.AsyncClient(transport=httpx.MockTransport(consumer.handle)) as client:
         for webhook in world.settings.webhooks:

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from waggle.db.database import Database
+from waggle.db.database import LOST, Database
 
 log = structlog.get_logger(__name__)
 INTERVAL = 0.05
@@ -39,7 +39,7 @@ class Notifier:
             due, self._due = self._due, set()
             try:
                 await self._database.fetch("SELECT pg_notify(c, '') FROM unnest($1::text[]) AS c", sorted(due))
-            except (OSError, asyncpg.PostgresError) as error:
+            except (*LOST, asyncpg.PostgresError) as error:
                 log.warning("notify_failed", channels=sorted(due), error=str(error))
             await asyncio.sleep(self._interval)
 
