@@ -91,6 +91,7 @@ def message(log: dict[str, Any]) -> str:
     return str(log["case_task"]["title"]) + re.sub(r"^Original log by.*?\n\n", "", log["message"])
 
 
+@pytest.mark.usefixtures("libmagic")
 @pytest.mark.timeout(300)
 def test_a_second_hive_gets_the_same(tmp_path: Path) -> None:
     with started(tmp_path / "one", "hive") as first:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import json
 import os
 import socket
@@ -150,13 +149,12 @@ async def served(api: Any) -> AsyncIterator[str]:
     assert server.wait(15) in (0, -15)
 
 
+@pytest.mark.usefixtures("libmagic")
 async def test_every_call_of_the_client_is_answered(api: Any, served: str) -> None:
     if not PYTHON.exists():
-        pytest.skip("CORTEX4PY IS NOT THERE, ITS TEST DOES NOT RUN: `make setup-dev`")
-    if ctypes.util.find_library("magic") is None:
         if os.environ.get("CI"):
-            pytest.fail("libmagic is missing: apt-get install libmagic1")
-        pytest.skip("NO LIBMAGIC, CORTEX4PY'S TEST DOES NOT RUN: apt-get install libmagic1")
+            pytest.fail(f"{PYTHON} is missing: run `make setup-dev`")
+        pytest.skip("CORTEX4PY IS NOT THERE, ITS TEST DOES NOT RUN: `make setup-dev`")
     command = [str(PYTHON), "-W", "ignore", "-c", SCRIPT, served, json.dumps(api.keys)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stderr[-3000:]

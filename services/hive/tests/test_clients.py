@@ -83,6 +83,7 @@ async def test_thehive4py_2(world: Any, server: str) -> None:
     assert await world.owner.fetchval("SELECT count(*) FROM alerts") == 2
 
 
+@pytest.mark.usefixtures("libmagic")
 async def test_thehive4py_1(world: Any, server: str) -> None:
     found = await _run("client-thehive4py-1", "flow_v1.py", server, "key-soc-org-admin")
     assert found == {
@@ -90,6 +91,7 @@ async def test_thehive4py_1(world: Any, server: str) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("libmagic")
 @pytest.mark.parametrize("mode", ["3", "4"])
 async def test_every_method_of_thehive4py_1(world: Any, server: str, mode: str) -> None:
     """In both modes of the client; what it printed as missing has no call in the script."""

@@ -20,5 +20,6 @@ def environment() -> dict[str, str]:
     except OSError:
         root = fetch_debian(["libmagic1"], CACHE)
         folders = ":".join(map(str, library_folders(root)))
-        return {"LD_LIBRARY_PATH": folders, "MAGIC": str(root / "usr/lib/file/magic.mgc")}
+        patterns = root / "usr/lib/file/magic.mgc"  # not fetched where the machine has that package alone
+        return {"LD_LIBRARY_PATH": folders, **({"MAGIC": str(patterns)} if patterns.exists() else {})}
     return {}

@@ -40,9 +40,3 @@ class GuardedAdapter(HTTPAdapter):
             name = urlsplit(f"//{request.headers['Host']}").hostname
             pool_kwargs = {**pool_kwargs, "assert_hostname": name, "server_hostname": name}
         return host_params, pool_kwargs
-
-
-def guard_session(session: requests.Session, guard: OutboundGuard) -> None:
-    """Puts the guard under every request of `session`; environment proxies do not apply to it."""
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, GuardedAdapter(guard))

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Text, any_, cast, func, literal, or_, sele
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hive.identity.models import Membership, Organisation, Profile, User
+from hive.identity.models import Membership, Profile, User
 from hive.identity.permissions import Permission
 from waggle.errors import BadRequest
 
@@ -29,7 +29,3 @@ async def assignable(session: AsyncSession, *, org_id: int, login: str, case_id:
     if found is None:
         raise BadRequest(f"{login[:128]} is nobody who can work on this")
     return found
-
-
-async def organisation_by_name(session: AsyncSession, name: str) -> Organisation | None:
-    return await session.scalar(select(Organisation).where(Organisation.name == name))
