@@ -89,6 +89,27 @@ def tags(table: str, owner: str, date: str | None = "date", org: str | None = "o
     return {"tags": Field("{t}.tags", "list", side=Side(table, owner, "tag", date=date, org=org))}
 
 
+def between(later: str, earlier: str) -> str:
+    """A duration in ms: null while an end is missing, never negative (a clock may jump back)."""
+    return f"(CASE WHEN {later} < {earlier} THEN 0 ELSE {later} - {earlier} END)"
+
+
+def durations(**spans: str) -> dict[str, Field]:
+    return {name: Field(span, "integer") for name, span in spans.items()}
+
+
+def handling(span: str) -> dict[str, Field]:
+    """How long it took, also in whole larger units."""
+    units = {"": 1, "InSeconds": 1000, "InMinutes": 60_000, "InHours": 3_600_000, "InDays": 86_400_000}
+    return durations(**{f"computed.handlingDuration{name}": f"({span} / {width})" for name, width in units.items()})
+
+
+def labels() -> dict[str, Field]:
+    """The words beside the numbers of severity and markings."""
+    severity = "(CASE {t}.severity WHEN 1 THEN 'LOW' WHEN 2 THEN 'MEDIUM' WHEN 3 THEN 'HIGH' ELSE 'CRITICAL' END)"
+    return {"severityLabel": Field(severity), **texts(tlpLabel="tlp", papLabel="pap")}
+
+
 def verdicts() -> dict[str, Field]:
     """The verdict lines of an observable: as they are read (`Parts:Score="9"`), and by their parts."""
     columns = {"taxonomies": "label"} | {f"taxonomies.{c}": c for c in ("level", "namespace", "predicate", "value", "analyzer")}
@@ -152,9 +173,17 @@ ALERT = Entity(
             inProgressDate="in_progress_date", closedDate="closed_date", importedDate="imported_date",
             importDate="imported_date", lastSyncDate="last_sync_date",
         ),
+        **durations(
+            timeToDetect=between("{t}.new_date", "{t}.date"),
+            timeToTriage=between("{t}.in_progress_date", "{t}.new_date"),
+            timeToQualify=between("greatest({t}.imported_date, {t}.closed_date)", "{t}.new_date"),
+            timeToAcknowledge=between("{t}.in_progress_date", "{t}.date"),
+        ),
+        **handling(between("{t}.imported_date", "{t}.created_at")),
         **flags(read="read", follow="follow", flag="flag"),
         **ids(caseId="case_id", case="case_id"),
         **markings(),
+        **labels(),
         **tags("alert_tags", "alert_id"),
         "imported": Field("({t}.case_id IS NOT NULL)", "boolean"),
         "assignee": ASSIGNEE,
@@ -178,10 +207,22 @@ CASE = Entity(
         "summary": prose("summary", words=CASE_WORDS),
         **numbers(
             number="number", severity="severity", startDate="listed_at", endDate="end_date", newDate="new_date",
-            inProgressDate="in_progress_date", closedDate="closed_date", alertDate="alert_date",
+            inProgressDate="in_progress_date", closedDate="closed_date", alertDate="alert_date", alertNewDate="alert_new_date",
+            alertInProgressDate="alert_in_progress_date", alertImportedDate="alert_imported_date",
         ),
+        **durations(
+            timeToDetect=f"(CASE WHEN {{t}}.alert_date IS NULL THEN {between('{t}.new_date', '{t}.start_date')}"
+            f" ELSE coalesce({between('{t}.alert_new_date', '{t}.alert_date')}, 0) END)",
+            timeToTriage=between("{t}.in_progress_date", "{t}.new_date"),
+            timeToQualify=between("{t}.alert_imported_date", "{t}.alert_new_date"),
+            timeToAcknowledge=between("{t}.in_progress_date", "{t}.start_date"),
+            timeToResolve=between("{t}.end_date", "least({t}.alert_in_progress_date, {t}.in_progress_date)"),
+            handlingDuration=between("{t}.end_date", "{t}.created_at"),
+        ),
+        **handling(between("{t}.end_date", "{t}.created_at")),
         **flags(flag="flag"),
         **markings(),
+        **labels(),
         **tags("case_tags", "case_id", date=None, org=None),
         "assignee": ASSIGNEE,
     },
@@ -199,6 +240,7 @@ TASK = Entity(
         "title": prose("title", words=PART_WORDS),
         "description": prose("description", words=PART_WORDS),
         **numbers(order="ord", startDate="start_date", endDate="end_date", dueDate="due_date"),
+        **durations(timeToHandle=between("{t}.end_date", "{t}.start_date")),
         **flags(flag="flag", mandatory="mandatory"),
         **ids(caseId="case_id"),
         "assignee": ASSIGNEE,

@@ -17,12 +17,8 @@ router = APIRouter(prefix="/api/v1", tags=["query"])
 OPEN_TO_VISITORS = ("user", "organisation", "profile")
 
 
-ANSWER = {"anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "integer"}]}
-Label = Annotated[str | None, Query(description="a label for logs")]
-
-
 class InputQuery(BaseModel):
-    """A pipeline: a source (`listAlert`, `getCase`…), then steps, `filter`, `sort`, and a `page` or `count` at the end."""
+    """A pipeline: a source (`listAlert`), then steps, `filter`, `sort`, and a `page`, `count` or `aggregation` at the end."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,9 +31,12 @@ class InputQuery(BaseModel):
     "/query",
     responses={
         200: {
-            "description": "a list of objects, or a number for a count; X-Total is the number before paging, where asked for",
+            "description": "a list of objects, a number for a count, or the results of an aggregation; X-Total is the number"
+            " before paging, where asked for",
             "content": {
-                "application/json": {"schema": {"anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "integer"}]}}
+                "application/json": {
+                    "schema": {"anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "integer"}, {"type": "object"}]}
+                }
             },
         }
     },
@@ -51,6 +50,6 @@ async def query(
         raise Forbidden("only members of an organisation read its cases and alerts")
     async with acting.read() as session:
         found: Found = await run(session, caller, plan)
-    if isinstance(found.value, int):
+    if not isinstance(found.value, list):
         return answer(found.value)
     return answer(projected(found.value, include=given.include_fields, exclude=given.exclude_fields), total=found.total)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +27,7 @@ from hive.tags.models import Tag, Taxonomy
 from hive.tasks.models import Log, Task
 from hive.templates.models import CaseTemplate
 from hive.timeline.models import CustomEvent
+from waggle.errors import SearchTooSlow
 from waggle.query import Search, count_all, find_page
 
 MODELS: Mapping[str, Any] = {
@@ -38,6 +40,21 @@ MODELS: Mapping[str, Any] = {
     "action": Action, "audit": AuditRow,
 }  # fmt: skip
 TIMEOUT = text("SET LOCAL statement_timeout = '9s'")
+SECONDS: Final = 9.0
+
+
+class TimeLimit:
+    """What all statements of one answer may take together, from now on."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + SECONDS
+
+    async def set(self, session: AsyncSession) -> None:
+        """Gives the next statement what is left. Raises SearchTooSlow where nothing is."""
+        left = int((self._until - time.monotonic()) * 1000)
+        if left <= 0:
+            raise SearchTooSlow
+        await session.execute(text(f"SET LOCAL statement_timeout = {left}"))
 
 
 async def page(session: AsyncSession, search: Search, *, kind: str | None = None) -> list[Any]:
