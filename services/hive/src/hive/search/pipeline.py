@@ -246,9 +246,14 @@ def _related(entity: Entity, narrowing: Narrowing | None, before: Hop, hop: Hop,
     return following, narrow
 
 
-async def _with_received(session: AsyncSession, caller: Caller, search: Search) -> Search:
-    """A list of observables also has those of received cases, for an organisation that received any."""
-    entity = search.entity
+async def prepared(session: AsyncSession, caller: Caller, plan: Plan) -> Search:
+    """The search as the transaction runs it.
+
+    A list of observables also has those of received cases, for an organisation that received any.
+    """
+    if plan.kind == "tag":
+        await tags.collect(session)
+    search, entity = plan.search, plan.search.entity
     if entity.kind != "observable" or entity.org is None:
         return search
     if not await session.scalar(RECEIVED, {"org": caller.org_id}):
@@ -257,9 +262,7 @@ async def _with_received(session: AsyncSession, caller: Caller, search: Search) 
 
 
 async def run(session: AsyncSession, caller: Caller, plan: Plan) -> Found:
-    if plan.kind == "tag":
-        await tags.collect(session)
-    search = await _with_received(session, caller, plan.search)
+    search = await prepared(session, caller, plan)
     if plan.aggregation is not None:
         found = await aggregate(
             session, search.entity, search.query, plan.aggregation, org=caller.org_id, dialect=HIVE_V1,

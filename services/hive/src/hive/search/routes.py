@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from hive.acting import Known
 from hive.answers import answer
-from hive.search.pipeline import Found, planned, projected, run
+from hive.identity.caller import Caller
+from hive.search.downloads import Format, download
+from hive.search.pipeline import Found, Plan, planned, projected, run
 from waggle.errors import Forbidden
 
 router = APIRouter(prefix="/api/v1", tags=["query"])
@@ -25,6 +27,13 @@ class InputQuery(BaseModel):
     query: Annotated[list[dict[str, Any]], Field(max_length=20)]
     include_fields: Annotated[list[str] | None, Field(alias="includeFields")] = None
     exclude_fields: Annotated[list[str] | None, Field(alias="excludeFields")] = None
+
+
+def allowed(plan: Plan, caller: Caller) -> Plan:
+    """Raises Forbidden."""
+    if caller.visiting and plan.kind not in OPEN_TO_VISITORS:
+        raise Forbidden("only members of an organisation read its cases and alerts")
+    return plan
 
 
 @router.post(
@@ -45,11 +54,27 @@ async def query(
     given: InputQuery, acting: Known, name: Annotated[str | None, Query(description="a label for logs")] = None
 ) -> Response:
     caller = acting.caller
-    plan = planned(given.query, caller, await acting.hive.catalogues.current())
-    if caller.visiting and plan.kind not in OPEN_TO_VISITORS:
-        raise Forbidden("only members of an organisation read its cases and alerts")
+    plan = allowed(planned(given.query, caller, await acting.hive.catalogues.current()), caller)
     async with acting.read() as session:
         found: Found = await run(session, caller, plan)
     if not isinstance(found.value, list):
         return answer(found.value)
     return answer(projected(found.value, include=given.include_fields, exclude=given.exclude_fields), total=found.total)
+
+
+@router.post(
+    "/query/_export",
+    responses={200: {"content": {"text/csv": {}, "application/json": {}}, "description": "every object of the list"}},
+)
+async def export(
+    given: InputQuery,
+    request: Request,
+    acting: Known,
+    format: Annotated[Format, Query(description="csv has a column per field, and one per custom field")] = "csv",
+) -> Response:
+    """The list of a query as a file. Without a page step it is the whole list, however long: the rows are streamed."""
+    caller, catalogue = acting.caller, await acting.hive.catalogues.current()
+    plan = allowed(planned(given.query, caller, catalogue), caller)
+    return await download(
+        acting, request.app.state.downloads, plan, catalogue, format, include=given.include_fields, exclude=given.exclude_fields
+    )
