@@ -11,6 +11,7 @@ from starlette.responses import Response
 from hive.acting import Known
 from hive.answers import answer
 from hive.identity.caller import Caller
+from hive.search.describe import OutputModel, described, names
 from hive.search.downloads import Format, download
 from hive.search.pipeline import Found, Plan, planned, projected, run
 from waggle.errors import Forbidden
@@ -78,3 +79,16 @@ async def export(
     return await download(
         acting, request.app.state.downloads, plan, catalogue, format, include=given.include_fields, exclude=given.exclude_fields
     )
+
+
+@router.get("/describe/_all", response_model=dict[str, OutputModel])
+async def describe_all(acting: Known) -> Response:
+    """Every kind of object: what it can be searched by, with which operators and values."""
+    catalogue = await acting.hive.catalogues.current()
+    return answer({model: described(model, catalogue) for model in names()})
+
+
+@router.get("/describe/{model}", response_model=OutputModel)
+async def describe(model: str, acting: Known) -> Response:
+    """One kind of object."""
+    return answer(described(model, await acting.hive.catalogues.current()))
