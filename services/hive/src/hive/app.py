@@ -49,6 +49,7 @@ import hive.timeline.routes
 from hive.idempotency import IdempotencyKeys, Repeated, on_repeated
 from hive.identity.authentication import SESSION_COOKIE
 from hive.platform import build
+from hive.search.downloads import Slots
 from hive.settings import Settings
 from hive.stream.service import Streams
 from hive.version import VERSION
@@ -136,6 +137,7 @@ def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> Fast
     )  # fmt: skip
     app.state.hive = platform
     app.state.streams = streams
+    app.state.downloads = Slots(max(1, settings.database_pool // 2))
     queues.install(app, hive.queues.keeper(platform, bus))
     app.router.routes.extend(_routes())
     ui.mount(app)
