@@ -95,7 +95,7 @@ ROUTERS = [
     hive.customfields.routes.router,
     *hive.analysis.routes.routers,
     *hive.analysis.action_routes.routers,
-    *hive.misp.routes.routers,
+    hive.misp.routes.router,
     hive.stream.routes.router,
     hive.claims.router,
     hive.queues.router,

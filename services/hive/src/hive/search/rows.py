@@ -17,6 +17,7 @@ from hive.audit.models import AuditRow
 from hive.cases.models import Case
 from hive.comments.models import Comment
 from hive.customfields.models import CustomField
+from hive.dashboards.models import Dashboard
 from hive.identity.models import Organisation, Profile, User
 from hive.observables.models import Observable
 from hive.observabletypes.models import ObservableType
@@ -40,7 +41,7 @@ MODELS: Mapping[str, Any] = {
     "taxonomy": Taxonomy,
     "comment": Comment, "page": Page, "page template": PageTemplate, "procedure": Procedure, "pattern": Pattern,
     "custom event": CustomEvent, "share": Share,
-    "action": Action, "audit": AuditRow,
+    "action": Action, "audit": AuditRow, "dashboard": Dashboard,
 }  # fmt: skip
 TIMEOUT = text("SET LOCAL statement_timeout = '9s'")
 SECONDS: Final = 9.0
