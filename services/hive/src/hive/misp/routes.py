@@ -1,4 +1,4 @@
-"""The v1 routes of the MISP connector (hive-v1 §2.14), as far as the platform has them."""
+"""The v1 routes of the MISP connector (hive-v1 §2.14), and the same under the classic prefix."""
 
 from __future__ import annotations
 
@@ -9,52 +9,33 @@ from starlette.responses import Response
 
 from hive.acting import Acting, Member, require
 from hive.answers import answer, no_content
-from hive.cases.lookup import find
 from hive.cases.schemas import InputPromoteAlert, OutputCase, case_out
 from hive.customfields.values import names_in
 from hive.events.alerts import draft_of
 from hive.events.outgoing import tell
 from hive.identity.permissions import Permission
 from hive.misp import case_import, service
+from hive.misp.export_routes import classic as classic_export_router
+from hive.misp.export_routes import router as export_router
 from hive.web_bodies import parse_model, upload_schema
 from waggle.contracts.messages.misp import MispPollRequested
 from waggle.errors import TooLarge
 from waggle.web.fields import read_fields
 
-MayExport = Annotated[Acting, require(Permission.SHARE)]
 MayCreateCase = Annotated[Acting, require(Permission.CASE_CREATE)]
 MayPoll = Annotated[Acting, require(Permission.CONFIG)]
 
 
-def _router(prefix: str, *, shown: bool) -> APIRouter:
-    router = APIRouter(prefix=prefix, tags=["misp"], include_in_schema=shown)
-
-    @router.get("/status", response_model=dict[str, Any])
-    async def status(acting: Member) -> Response:
-        """What the connector told about its instances, by name."""
-        async with acting.read() as session:
-            found = await service.instances(session)
-        shown = {
-            one.name: {
-                "status": one.status, "url": one.url, "purpose": one.purpose, "version": one.server_version,
-                "lastOk": one.last_ok, "lastError": one.last_error,
-            }
-            for one in found
-        }  # fmt: skip
-        return answer({"status": shown, "syncInProgress": False})
+def _router(prefix: str, *, hidden: bool) -> APIRouter:
+    router = APIRouter(prefix=prefix, tags=["misp"], include_in_schema=not hidden)
 
     @router.get("/_syncAlerts", status_code=204)
+    @router.get("/_syncAllAlerts", status_code=204, include_in_schema=False)
+    @router.get("/_syncArtifacts", status_code=204, include_in_schema=False)
     async def synchronise(acting: MayPoll) -> Response:
         """Asks the connector to poll all its instances now."""
         async with acting.begin() as session:
             await tell(session, acting.caller, MispPollRequested(), key="instance:*")
-        return no_content()
-
-    @router.post("/export/{case}/{instance}", status_code=204)
-    async def export(case: str, instance: str, acting: MayExport) -> Response:
-        async with acting.begin() as session:
-            found = await find(session, case)
-            await service.request_export(acting.hive, session, acting.caller, found, instance)
         return no_content()
 
     @router.post("/case/import", status_code=201, response_model=OutputCase, openapi_extra=upload_schema(InputPromoteAlert))
@@ -77,4 +58,39 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
     return router
 
 
-routers = [_router("/api/v1/connector/misp", shown=True), _router("/api/connector/misp", shown=False)]
+routers = [_router("/api/v1/connector/misp", hidden=False), _router("/api/connector/misp", hidden=True)]
+
+
+@routers[0].get("/status", response_model=dict[str, Any])
+async def status(acting: Member) -> Response:
+    """What the connector told about its instances, by name."""
+    async with acting.read() as session:
+        found = await service.instances(session)
+    shown = {
+        one.name: {
+            "status": one.status, "url": one.url, "purpose": one.purpose, "version": one.server_version,
+            "lastOk": one.last_ok, "lastError": one.last_error,
+        }
+        for one in found
+    }  # fmt: skip
+    return answer({"status": shown, "syncInProgress": False})
+
+
+@routers[1].get("/status", response_model=dict[str, Any])
+async def classic_status(acting: Member) -> Response:
+    """The same in the words of TheHive 3 and 4: WARNING when some servers fail, ERROR when all do."""
+    async with acting.read() as session:
+        found = [one for one in await service.instances(session) if one.status not in ("DISABLED", "REMOVED")]
+    servers = [
+        {
+            "name": one.name, "version": one.server_version or "", "status": "ERROR" if one.status == "ERROR" else "OK",
+            "url": one.url, "purpose": one.purpose,
+        }
+        for one in found
+    ]  # fmt: skip
+    bad = sum(one["status"] == "ERROR" for one in servers)
+    word = "OK" if not bad else "ERROR" if bad == len(servers) else "WARNING"
+    return answer({"enabled": bool(servers), "status": word, "servers": servers})
+
+
+routers += [export_router, classic_export_router]
