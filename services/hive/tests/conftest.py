@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -24,12 +26,13 @@ from hive.platform import Hive, build
 from hive.seed import Seed, seed
 from hive.settings import Settings
 from waggle.security.keys import key_hash, key_prefix
-from waggle.security.secretbox import new_secret_key
-from waggle.testing import MakeDatabase, ServiceDatabase
+from waggle.testing import Content, MakeDatabase, ServiceDatabase
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 LOGIN = "analyst@soc.example"
 PASSWORD = "correct horse battery"
+SECRET_KEY = base64.urlsafe_b64encode(bytes(32)).decode()
+"""The same for all tests, because the databases they copy hold sealed values."""
 
 
 @lru_cache(1)
@@ -87,21 +90,7 @@ class World:
         return platform_caller(self.organisations[organisation], organisation)
 
     async def person(self, login: str, organisation: str, profile: str, key: str) -> None:
-        user = await self.owner.fetchval(
-            "INSERT INTO users (login, name, created_at, created_by) VALUES ($1, $1, 1, 'test')"
-            " ON CONFLICT (login) DO UPDATE SET name = excluded.name RETURNING id",
-            login,
-        )
-        org = self.organisations[organisation]
-        await self.owner.execute(
-            "INSERT INTO memberships (user_id, org_id, profile_id) SELECT $1, $2, id FROM profiles WHERE name = $3",
-            user, org, profile,
-        )  # fmt: skip
-        await self.owner.execute(
-            "INSERT INTO api_keys (user_id, org_id, name, prefix, hash, created_at, created_by)"
-            " VALUES ($1, $2, 'test', $3, $4, 1, 'test')",
-            user, org, key_prefix(key), key_hash(key),
-        )  # fmt: skip
+        await employ(self.owner, self.organisations, login, organisation, profile, key)
 
     async def alert(self, client: httpx.AsyncClient | None = None, **fields: Any) -> dict[str, Any]:
         """A new alert as the API shows it."""
@@ -137,8 +126,35 @@ def settings_for(database: ServiceDatabase, folder: Path) -> Settings:
     return Settings(
         database_url=SecretStr(database.owner_url), database_app_url=SecretStr(database.app_url),
         database_system_url=SecretStr(database.system_url), blobs=str(folder / "blobs"),
-        secret_keys=[SecretStr(new_secret_key())], public_url="http://hive.test",
+        secret_keys=[SecretStr(SECRET_KEY)], public_url="http://hive.test",
         service_keys={"cortex": SecretStr("cortex-service-key"), "misp-connector": SecretStr("misp-service-key")},
+    )  # fmt: skip
+
+
+async def organisations(owner: asyncpg.Connection) -> dict[str, int]:
+    return {row["name"]: row["id"] for row in await owner.fetch("SELECT id, name FROM organisations")}
+
+
+async def employ(
+    owner: asyncpg.Connection, organisations: dict[str, int], login: str, organisation: str, profile: str, key: str
+) -> None:
+    """A person with a profile in an organisation, and a key."""
+    user = await owner.fetchval(
+        "INSERT INTO users (login, name, created_at, created_by) VALUES ($1, $1, 1, 'test')"
+        " ON CONFLICT (login) DO UPDATE SET name = excluded.name RETURNING id",
+        login,
+    )
+    org = organisations[organisation]
+    await owner.execute(
+        "INSERT INTO memberships (user_id, org_id, profile_id) SELECT $1, $2, id FROM profiles WHERE name = $3",
+        user,
+        org,
+        profile,
+    )
+    await owner.execute(
+        "INSERT INTO api_keys (user_id, org_id, name, prefix, hash, created_at, created_by)"
+        " VALUES ($1, $2, 'test', $3, $4, 1, 'test')",
+        user, org, key_prefix(key), key_hash(key),
     )  # fmt: skip
 
 
@@ -166,25 +182,33 @@ async def database(make_database: MakeDatabase) -> ServiceDatabase:
     return await make_database("hive", migrations=MIGRATIONS)
 
 
+async def inhabited(database: ServiceDatabase) -> None:
+    """A seeded hive with two organisations and a person of every profile in each."""
+    with tempfile.TemporaryDirectory() as folder:
+        await seeded(settings_for(database, Path(folder)), database)
+    owner = await connected(database)
+    await owner.execute(
+        "INSERT INTO organisations (name, description, created_at, created_by) VALUES ('other', 'Other', 1, 'test')"
+    )
+    for organisation in ("soc", "other"):
+        for profile in ("org-admin", "analyst", "read-only"):
+            login, key = f"{profile}@{organisation}.example", f"key-{organisation}-{profile}"
+            await employ(owner, await organisations(owner), login, organisation, profile, key)
+    await employ(owner, await organisations(owner), "root@admin.example", "admin", "admin", "key-admin-admin")
+    await owner.execute("UPDATE users SET password_hash = $1 WHERE login = $2", password_hash(), LOGIN)
+    await owner.close()
+
+
 @pytest_asyncio.fixture
-async def world(database: ServiceDatabase, tmp_path: Path) -> AsyncIterator[World]:
+async def world(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[World]:
+    database = await make_database("hive", migrations=MIGRATIONS, content=Content("world", inhabited))
     settings = settings_for(database, tmp_path)
-    await seeded(settings, database)
     owner = await connected(database)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(owner.close)
         app = make_app(settings, None)
         await stack.enter_async_context(app.router.lifespan_context(app))
-        await owner.execute(
-            "INSERT INTO organisations (name, description, created_at, created_by) VALUES ('other', 'Other', 1, 'test')"
-        )
-        ids = {row["name"]: row["id"] for row in await owner.fetch("SELECT id, name FROM organisations")}
-        made = World(app, app.state.hive, settings, owner, ids, stack)
-        for organisation in ("soc", "other"):
-            for profile in ("org-admin", "analyst", "read-only"):
-                await made.person(f"{profile}@{organisation}.example", organisation, profile, f"key-{organisation}-{profile}")
-        await made.person("root@admin.example", "admin", "admin", "key-admin-admin")
-        await owner.execute("UPDATE users SET password_hash = $1 WHERE login = $2", password_hash(), LOGIN)
+        made = World(app, app.state.hive, settings, owner, await organisations(owner), stack)
         yield made
         for client in made._clients.values():
             await client.aclose()

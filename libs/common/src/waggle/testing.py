@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -29,6 +30,7 @@ from sqlalchemy.engine import make_url
 from waggle.db.migrate import Roles, upgrade
 
 PASSWORD = "only-for-tests"  # noqa: S105
+ROOM = 4 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,14 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+def _in_memory() -> str | None:
+    """A folder in memory where there is room for one: a database is hundreds of files, made and removed by each test."""
+    shared = Path("/dev/shm")  # noqa: S108
+    if shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > ROOM:
+        return str(shared)
+    return None
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Server]:
     """The run's PostgreSQL: the first worker that asks starts it, the last one to end stops it."""
@@ -72,8 +82,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
         state: dict[str, Any] = json.loads(users.read_text()) if users.exists() else {"count": 0}
         cluster = None
         if state["count"] == 0:
-            folder = Path(tempfile.mkdtemp(prefix="waggle-pg-"))
-            fast = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            folder = Path(tempfile.mkdtemp(prefix="waggle-pg-", dir=_in_memory()))
+            fast = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
             cluster = launcher.start(folder, die_with_parent=False, settings=fast)
             state = {"count": 0, "url": cluster.url, "pid": cluster.process.pid, "folder": str(folder)}
         state["count"] += 1
@@ -90,13 +100,22 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
 MakeDatabase = Callable[..., Awaitable[ServiceDatabase]]
 
 
+@dataclass(frozen=True)
+class Content:
+    """What every copy of a template holds from the start: made once per run by `fill`, which must leave no connection open."""
+
+    name: str
+    fill: Callable[[ServiceDatabase], Awaitable[None]]
+
+
 @pytest_asyncio.fixture
 async def make_database(postgres: Server) -> AsyncIterator[MakeDatabase]:
-    """`await make_database("hive", migrations=Path(...))` → a fresh database; it is dropped after the test."""
+    """`await make_database("hive", migrations=Path(...))` → a fresh database, with `content` where it is given; it is dropped
+    after the test."""
     made: list[str] = []
 
-    async def make(service: str, *, migrations: Path) -> ServiceDatabase:
-        template = await asyncio.to_thread(_template, postgres, service, migrations)
+    async def make(service: str, *, migrations: Path, content: Content | None = None) -> ServiceDatabase:
+        template = await asyncio.to_thread(_template, postgres, service, migrations, content)
         name = f"{service}_{secrets.token_hex(6)}"
         admin = await asyncpg.connect(postgres.url)
         try:
@@ -120,19 +139,19 @@ def _service_database(server: Server, service: str, name: str) -> ServiceDatabas
     return ServiceDatabase(name, server.database_url(name), app, system)
 
 
-def _template(server: Server, service: str, migrations: Path) -> str:
-    """The migrated template database of a service, made once per run and content of its migrations."""
-    content = hashlib.sha256()
+def _template(server: Server, service: str, migrations: Path, content: Content | None) -> str:
+    """The template database of a service, made once per run: its migrations' tables, and the content."""
+    digest = hashlib.sha256()
     for file in sorted(migrations.rglob("*.py")) + sorted(migrations.rglob("*.sql")):
-        content.update(file.read_bytes())
-    name = f"template_{service}_{content.hexdigest()[:12]}"
+        digest.update(file.read_bytes())
+    name = f"template_{service}_{content.name if content else 'empty'}_{digest.hexdigest()[:12]}"
     port = make_url(server.url).port
     with _locked(Path(tempfile.gettempdir()) / f"waggle-template-{os.getuid()}-{port}.lock"):
-        asyncio.run(_make_template(server, service, name, migrations))
+        asyncio.run(_make_template(server, service, name, migrations, content))
     return name
 
 
-async def _make_template(server: Server, service: str, name: str, migrations: Path) -> None:
+async def _make_template(server: Server, service: str, name: str, migrations: Path, content: Content | None) -> None:
     admin = await asyncpg.connect(server.url)
     try:
         if await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1 AND datistemplate", name):
@@ -141,6 +160,8 @@ async def _make_template(server: Server, service: str, name: str, migrations: Pa
         await admin.execute(f'CREATE DATABASE "{name}"')
         database = _service_database(server, service, name)
         await upgrade(database.owner_url, migrations, Roles(database.app_url, database.system_url))
+        if content is not None:
+            await content.fill(database)
         await admin.execute(f'ALTER DATABASE "{name}" WITH IS_TEMPLATE true')
     finally:
         await admin.close()

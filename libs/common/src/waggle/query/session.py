@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -12,6 +14,7 @@ from sqlalchemy import (
     Double,
     Executable,
     Numeric,
+    Row,
     Select,
     Text,
     TextClause,
@@ -71,8 +74,30 @@ async def count_all(session: AsyncSession, search: Search) -> int:
 
 async def run_limited(session: AsyncSession, statement: Executable) -> Any:
     """Executes a statement. Raises SearchTooSlow where the database's time limit was not enough."""
-    try:
+    with _in_time():
         return await session.execute(statement)
+
+
+async def stream_limited(session: AsyncSession, statement: Executable, at_once: int) -> AsyncIterator[Sequence[Row[Any]]]:
+    """The rows from a cursor, `at_once` at a time. Raises SearchTooSlow where the time limit was not enough for some of them."""
+    with _in_time():
+        result = await session.stream(statement, execution_options={"yield_per": at_once})
+    parts = result.partitions(at_once)
+    try:
+        while True:
+            with _in_time():
+                part = await anext(parts, None)
+            if part is None:
+                return
+            yield part
+    finally:
+        await result.close()
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == QUERY_CANCELED:
             raise SearchTooSlow from error

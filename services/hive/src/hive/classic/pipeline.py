@@ -13,12 +13,13 @@ from hive.acting import Acting, Member
 from hive.answers import answer
 from hive.catalogue import Catalogue
 from hive.classic import registers as r
-from hive.classic import showing, stats
+from hive.classic import showing
 from hive.classic.marks import classic_body
 from hive.classic.reading import Body
 from hive.classic.registers import MODEL_KINDS
 from hive.classic.search import Show, Wanted, entity_of
 from hive.identity.caller import Caller
+from hive.search import statistics as stats
 from hive.search.registers import own
 from hive.search.rows import count, page
 from hive.tables import number_of
@@ -150,7 +151,9 @@ async def run(acting: Acting, steps: Any, catalogue: Catalogue) -> Any:
     entity = _customised(entity, catalogue)
     async with acting.read() as session:
         if aggregation is not None:
-            return await stats.run(session, caller, entity, last.query, [aggregation], narrowing=narrowing)
+            return await stats.run(
+                session, entity, last.query, aggregation, org=caller.org_id, dialect=HIVE_V0, narrowing=narrowing
+            )
         shown = last.page
         search = Search(
             entity, last.query, org=caller.org_id, sort=last.sort, narrowing=narrowing, coerces=True, ignores_unknown_sort=True,

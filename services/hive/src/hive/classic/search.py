@@ -14,10 +14,10 @@ from starlette.responses import Response
 from hive.acting import Acting, Known, Member
 from hive.answers import answer
 from hive.catalogue import Catalogue
-from hive.classic import stats
 from hive.classic.marks import classic_body
 from hive.classic.reading import Body
 from hive.classic.registers import KINDS, MODEL_KINDS
+from hive.search import statistics as stats
 from hive.search.registers import custom_fields
 from hive.search.rows import count, page
 from hive.tags import service as tags
@@ -110,7 +110,9 @@ async def counted(acting: Acting, kind: str, fields: Fields) -> Response:
     catalogue = await acting.hive.catalogues.current()
     query, aggregations = parse_filter(parsed_query(fields.values.get("query")), HIVE_V0), fields.values.get("stats")
     async with acting.read() as session:
-        return answer(await stats.run(session, acting.caller, entity_of(kind, catalogue), query, aggregations))
+        org = acting.caller.org_id
+        found = await stats.run(session, entity_of(kind, catalogue), query, aggregations, org=org, dialect=HIVE_V0)
+    return answer(found)
 
 
 def searchable(router: APIRouter, path: str, kind: str, show: Show, *, visitors: bool = False, gets: bool = True) -> None:
@@ -157,6 +159,7 @@ def several(router: APIRouter) -> None:
                 if one.get("model") not in KINDS:
                     raise BadRequest(f"there is no model {str(one.get('model'))[:50]}")
                 query = parse_filter(parsed_query(one.get("query")), HIVE_V0)
-                found = await stats.run(session, acting.caller, entity_of(one["model"], catalogue), query, one.get("stats"))
+                entity, org = entity_of(one["model"], catalogue), acting.caller.org_id
+                found = await stats.run(session, entity, query, one.get("stats"), org=org, dialect=HIVE_V0)
                 stats.merge(result, found)
         return answer(result)

@@ -14,6 +14,7 @@ from hive.freetext import defanged
 from hive.observables import stix
 from hive.observables.models import Observable
 from hive.observables.service import Parent
+from hive.spreadsheets import harmless
 
 Format = Literal["txt", "csv", "misp", "stix"]
 MEDIA_TYPES: dict[Format, str] = {
@@ -21,7 +22,6 @@ MEDIA_TYPES: dict[Format, str] = {
     "stix": "application/stix+json;version=2.1",
 }  # fmt: skip
 ENDINGS: dict[Format, str] = {"txt": "txt", "csv": "csv", "misp": "txt", "stix": "json"}
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 AT_ONCE = 1000
 
 
@@ -89,7 +89,7 @@ def line(row: Observable, form: Format, *, protect: bool) -> str:
 
 def _cell(text: str) -> str:
     """A CSV cell: quoted where it must be, and never a formula for the spreadsheet that opens it."""
-    safe = f"'{text}" if text.startswith(FORMULA) else text
+    safe = harmless(text)
     return '"' + safe.replace('"', '""') + '"' if any(c in safe for c in ';"\n') else safe
 
 

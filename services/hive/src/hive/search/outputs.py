@@ -7,28 +7,28 @@ from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hive.alerts.schemas import alert_out
-from hive.analysis.schemas import action_out, job_out
+from hive.alerts.schemas import OutputAlert, alert_out
+from hive.analysis.schemas import OutputAction, OutputJob, action_out, job_out
 from hive.attachments import service as attachments
-from hive.attachments.schemas import attachment_out
-from hive.audit.models import audit_out
-from hive.cases.schemas import case_out
-from hive.comments.schemas import comment_out
-from hive.customfields.schemas import field_out
+from hive.attachments.schemas import OutputAttachment, attachment_out
+from hive.audit.models import OutputAudit, audit_out
+from hive.cases.schemas import OutputCase, case_out
+from hive.comments.schemas import OutputComment, comment_out
+from hive.customfields.schemas import OutputCustomField, field_out
 from hive.identity.caller import Caller
-from hive.identity.schemas import organisation_out, profile_out
+from hive.identity.schemas import OutputOrganisation, OutputProfile, OutputUser, organisation_out, profile_out
 from hive.identity.service import users_out
-from hive.observables.schemas import observable_out
-from hive.observabletypes.schemas import type_out
-from hive.pages.schemas import page_out
-from hive.procedures.schemas import pattern_out, procedure_out
-from hive.sharing.schemas import share_out
-from hive.statuses.schemas import status_out
+from hive.observables.schemas import OutputObservable, observable_out
+from hive.observabletypes.schemas import OutputObservableType, type_out
+from hive.pages.schemas import OutputPage, page_out
+from hive.procedures.schemas import OutputPattern, OutputProcedure, pattern_out, procedure_out
+from hive.sharing.schemas import OutputShare, share_out
+from hive.statuses.schemas import OutputStatus, status_out
 from hive.tags import service as tags
-from hive.tags.schemas import tag_out, taxonomy_out
-from hive.tasks.schemas import log_out, task_out
-from hive.templates.schemas import template_out
-from hive.timeline.schemas import event_out
+from hive.tags.schemas import OutputTag, OutputTaxonomy, tag_out, taxonomy_out
+from hive.tasks.schemas import OutputLog, OutputTask, log_out, task_out
+from hive.templates.schemas import OutputCaseTemplate, template_out
+from hive.timeline.schemas import OutputCustomEvent, event_out
 
 SIMPLE: dict[str, Any] = {
     "alert": alert_out, "task": task_out, "observable": observable_out, "job": job_out, "case template": template_out,
@@ -38,6 +38,36 @@ SIMPLE: dict[str, Any] = {
     "custom event": event_out, "share": share_out,
     "action": action_out, "audit": audit_out,
 }  # fmt: skip
+OUTPUTS: dict[str, type] = {
+    "alert": OutputAlert,
+    "case": OutputCase,
+    "task": OutputTask,
+    "log": OutputLog,
+    "observable": OutputObservable,
+    "job": OutputJob,
+    "case template": OutputCaseTemplate,
+    "attachment": OutputAttachment,
+    "organisation": OutputOrganisation,
+    "profile": OutputProfile,
+    "user": OutputUser,
+    "observable type": OutputObservableType,
+    "custom field": OutputCustomField,
+    "alert status": OutputStatus,
+    "case status": OutputStatus,
+    "tag": OutputTag,
+    "taxonomy": OutputTaxonomy,
+    "comment": OutputComment,
+    "page": OutputPage,
+    "page template": OutputPage,
+    "procedure": OutputProcedure,
+    "pattern": OutputPattern,
+    "custom event": OutputCustomEvent,
+    "share": OutputShare,
+    "action": OutputAction,
+    "audit": OutputAudit,
+}
+COLUMNS = {kind: tuple(shape.__annotations__) for kind, shape in OUTPUTS.items()}
+"""Every field an object of a kind may show, in order."""
 
 
 async def show(session: AsyncSession, caller: Caller, kind: str, rows: Sequence[Any]) -> list[dict[str, Any]]:

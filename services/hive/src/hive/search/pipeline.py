@@ -22,19 +22,21 @@ from hive.search import registers as r
 from hive.search.extras import add_extras
 from hive.search.outputs import show
 from hive.search.rows import count, page
+from hive.search.statistics import run as aggregate
 from hive.tables import number_of
 from hive.tags import service as tags
 from waggle.errors import BadRequest
-from waggle.query import Entity, Hop, Search, SortKey, parse_pipeline
+from waggle.query import HIVE_V1, Entity, Hop, Search, SortKey, parse_pipeline
+from waggle.query.ast import EVERYTHING
 from waggle.query.compiler import Compiler
 from waggle.query.statement import Narrowing
 
 
 @dataclass(frozen=True)
 class Found:
-    """`total` only where it was asked for; `value` is a list of objects, or a number for a count."""
+    """`total` only where it was asked for; `value` is a list of objects, a number for a count, or an aggregation's results."""
 
-    value: list[dict[str, Any]] | int
+    value: list[dict[str, Any]] | dict[str, Any] | int
     total: int | None = None
 
 
@@ -148,6 +150,7 @@ ORDERS: dict[str, tuple[SortKey, ...]] = {
     "page template": (SortKey("order"),), "pattern": (SortKey("patternId"),), "custom event": (SortKey("date"),), "share": MADE,
 }  # fmt: skip
 SHOWS_ALL = "output"
+AGGREGATION = "aggregation"
 RECEIVED = text("SELECT EXISTS (SELECT FROM observable_shares WHERE org_id = :org)")
 
 
@@ -157,6 +160,7 @@ class Plan:
     counts: bool
     with_total: bool
     extras: tuple[str, ...] = ()
+    aggregation: dict[str, Any] | None = None
 
     @property
     def kind(self) -> str:
@@ -167,6 +171,7 @@ def planned(steps: Any, caller: Caller, catalogue: Catalogue) -> Plan:
     """Raises BadRequest for what is not a query."""
     pipeline = parse_pipeline(steps)
     hops = [hop for position, hop in enumerate(pipeline.hops) if position == 0 or hop.name != SHOWS_ALL]
+    aggregation = _aggregation(hops, counts=pipeline.counts)
     entity, narrowing = _source(hops[0])
     for before, hop in itertools.pairwise(hops):
         if before.page is not None:
@@ -179,7 +184,18 @@ def planned(steps: Any, caller: Caller, catalogue: Catalogue) -> Plan:
         r.with_custom_fields(entity, catalogue), last.query, org=caller.org_id, sort=order, narrowing=narrowing,
         offset=shown.start if shown else 0, limit=shown.end - shown.start if shown else None, oldest_first=True,
     )  # fmt: skip
-    return Plan(search, pipeline.counts, bool(shown and "total" in shown.extra_data), shown.extra_data if shown else ())
+    total = bool(shown and "total" in shown.extra_data)
+    return Plan(search, pipeline.counts, total, shown.extra_data if shown else (), aggregation)
+
+
+def _aggregation(hops: list[Hop], *, counts: bool) -> dict[str, Any] | None:
+    """The last step, where it says how the objects are to be counted; it is taken off."""
+    if len(hops) < 2 or hops[-1].name != AGGREGATION:
+        return None
+    last, before = hops.pop(), hops[-1]
+    if counts or before.page or last.page or last.sort or last.query != EVERYTHING:
+        raise BadRequest("an aggregation ends the query, and no page comes before it")
+    return last.given
 
 
 def _source(hop: Hop) -> tuple[Entity, Narrowing | None]:
@@ -230,9 +246,14 @@ def _related(entity: Entity, narrowing: Narrowing | None, before: Hop, hop: Hop,
     return following, narrow
 
 
-async def _with_received(session: AsyncSession, caller: Caller, search: Search) -> Search:
-    """A list of observables also has those of received cases, for an organisation that received any."""
-    entity = search.entity
+async def prepared(session: AsyncSession, caller: Caller, plan: Plan) -> Search:
+    """The search as the transaction runs it.
+
+    A list of observables also has those of received cases, for an organisation that received any.
+    """
+    if plan.kind == "tag":
+        await tags.collect(session)
+    search, entity = plan.search, plan.search.entity
     if entity.kind != "observable" or entity.org is None:
         return search
     if not await session.scalar(RECEIVED, {"org": caller.org_id}):
@@ -241,9 +262,13 @@ async def _with_received(session: AsyncSession, caller: Caller, search: Search) 
 
 
 async def run(session: AsyncSession, caller: Caller, plan: Plan) -> Found:
-    if plan.kind == "tag":
-        await tags.collect(session)
-    search = await _with_received(session, caller, plan.search)
+    search = await prepared(session, caller, plan)
+    if plan.aggregation is not None:
+        found = await aggregate(
+            session, search.entity, search.query, plan.aggregation, org=caller.org_id, dialect=HIVE_V1,
+            narrowing=search.narrowing,
+        )  # fmt: skip
+        return Found(found)
     if plan.counts:
         return Found(await count(session, search))
     rows = await page(session, search)

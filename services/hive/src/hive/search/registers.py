@@ -54,6 +54,9 @@ def _has_data(bind: Bind, data: str) -> str:
 ASSIGNEE = Field("(SELECT u.login FROM users u WHERE u.id = {t}.assignee_id)", equal=_assigned)
 
 
+HASHES = Field("(SELECT ARRAY[encode(b.sha256, 'hex'), b.sha1, b.md5] FROM blobs b WHERE b.sha256 = {t}.sha256)", "list")
+
+
 def common() -> dict[str, Field]:
     return {
         "_id": Field("{t}.id", "id"), "id": Field("{t}.id", "id"),
@@ -87,6 +90,27 @@ def markings(tlp: Mapping[int, tuple[str, ...]] = TLP) -> dict[str, Field]:
 def tags(table: str, owner: str, date: str | None = "date", org: str | None = "org_id") -> dict[str, Field]:
     """`date` and `org` None for cases: their lists are driven from shares, and a received case has its owner's tags."""
     return {"tags": Field("{t}.tags", "list", side=Side(table, owner, "tag", date=date, org=org))}
+
+
+def between(later: str, earlier: str) -> str:
+    """A duration in ms: null while an end is missing, never negative (a clock may jump back)."""
+    return f"(CASE WHEN {later} < {earlier} THEN 0 ELSE {later} - {earlier} END)"
+
+
+def durations(**spans: str) -> dict[str, Field]:
+    return {name: Field(span, "integer") for name, span in spans.items()}
+
+
+def handling(span: str) -> dict[str, Field]:
+    """How long it took, also in whole larger units."""
+    units = {"": 1, "InSeconds": 1000, "InMinutes": 60_000, "InHours": 3_600_000, "InDays": 86_400_000}
+    return durations(**{f"computed.handlingDuration{name}": f"({span} / {width})" for name, width in units.items()})
+
+
+def labels() -> dict[str, Field]:
+    """The words beside the numbers of severity and markings."""
+    severity = "(CASE {t}.severity WHEN 1 THEN 'LOW' WHEN 2 THEN 'MEDIUM' WHEN 3 THEN 'HIGH' WHEN 4 THEN 'CRITICAL' END)"
+    return {"severityLabel": Field(severity), **texts(tlpLabel="tlp", papLabel="pap")}
 
 
 def verdicts() -> dict[str, Field]:
@@ -152,9 +176,17 @@ ALERT = Entity(
             inProgressDate="in_progress_date", closedDate="closed_date", importedDate="imported_date",
             importDate="imported_date", lastSyncDate="last_sync_date",
         ),
+        **durations(
+            timeToDetect=between("{t}.new_date", "{t}.date"),
+            timeToTriage=between("{t}.in_progress_date", "{t}.new_date"),
+            timeToQualify=between("greatest({t}.imported_date, {t}.closed_date)", "{t}.new_date"),
+            timeToAcknowledge=between("{t}.in_progress_date", "{t}.date"),
+        ),
+        **handling(between("{t}.imported_date", "{t}.created_at")),
         **flags(read="read", follow="follow", flag="flag"),
         **ids(caseId="case_id", case="case_id"),
         **markings(),
+        **labels(),
         **tags("alert_tags", "alert_id"),
         "imported": Field("({t}.case_id IS NOT NULL)", "boolean"),
         "assignee": ASSIGNEE,
@@ -178,10 +210,22 @@ CASE = Entity(
         "summary": prose("summary", words=CASE_WORDS),
         **numbers(
             number="number", severity="severity", startDate="listed_at", endDate="end_date", newDate="new_date",
-            inProgressDate="in_progress_date", closedDate="closed_date", alertDate="alert_date",
+            inProgressDate="in_progress_date", closedDate="closed_date", alertDate="alert_date", alertNewDate="alert_new_date",
+            alertInProgressDate="alert_in_progress_date", alertImportedDate="alert_imported_date",
         ),
+        **durations(
+            timeToDetect=f"(CASE WHEN {{t}}.alert_date IS NULL THEN {between('{t}.new_date', '{t}.start_date')}"
+            f" ELSE coalesce({between('{t}.alert_new_date', '{t}.alert_date')}, 0) END)",
+            timeToTriage=between("{t}.in_progress_date", "{t}.new_date"),
+            timeToQualify=between("{t}.alert_imported_date", "{t}.alert_new_date"),
+            timeToAcknowledge=between("{t}.in_progress_date", "{t}.start_date"),
+            timeToResolve=between("{t}.end_date", "least({t}.alert_in_progress_date, {t}.in_progress_date)"),
+            handlingDuration=between("{t}.end_date", "{t}.created_at"),
+        ),
+        **handling(between("{t}.end_date", "{t}.created_at")),
         **flags(flag="flag"),
         **markings(),
+        **labels(),
         **tags("case_tags", "case_id", date=None, org=None),
         "assignee": ASSIGNEE,
     },
@@ -199,6 +243,7 @@ TASK = Entity(
         "title": prose("title", words=PART_WORDS),
         "description": prose("description", words=PART_WORDS),
         **numbers(order="ord", startDate="start_date", endDate="end_date", dueDate="due_date"),
+        **durations(timeToHandle=between("{t}.end_date", "{t}.start_date")),
         **flags(flag="flag", mandatory="mandatory"),
         **ids(caseId="case_id"),
         "assignee": ASSIGNEE,
@@ -206,6 +251,8 @@ TASK = Entity(
     texts=("title", "description"),
     match=PART_WORDS,
 )
+
+ATTACHED = "ARRAY(SELECT {what} FROM attachments a WHERE a.log_id = {{t}}.id)"
 
 LOG = Entity(
     kind="log",
@@ -215,6 +262,9 @@ LOG = Entity(
         **common(),
         **texts(owner="created_by"),
         "message": prose("message", words=PART_WORDS),
+        "attachment.name": Field(ATTACHED.format(what="a.name"), "list"),
+        "attachment.contentType": Field(ATTACHED.format(what="a.content_type"), "list"),
+        "attachment.id": Field(ATTACHED.format(what="encode(a.sha256, 'hex')"), "list"),
         **numbers(date="date", includeInTimeline="include_in_timeline"),
         **ids(taskId="task_id"),
     },
@@ -234,14 +284,13 @@ OBSERVABLE = Entity(
             **{"attachment.name": "file_name", "attachment.contentType": "content_type"},
         ),
         **numbers(startDate="created_at", sightedAt="sighted_at"),
-        **flags(ioc="ioc", sighted="sighted", ignoreSimilarity="ignore_similarity"),
+        **flags(ioc="ioc", sighted="sighted", ignoreSimilarity="ignore_similarity", external="external"),
         **markings(),
+        **texts(tlpLabel="tlp", papLabel="pap"),
         **tags("observable_tags", "observable_id", "created_at"),
         "data": Field("{t}.data", equal=_has_data, like=VALUES),
         "attachment.size": Field("(SELECT b.size FROM blobs b WHERE b.sha256 = {t}.sha256)", "integer"),
-        "attachment.hashes": Field(
-            "(SELECT ARRAY[encode(b.sha256, 'hex'), b.sha1, b.md5] FROM blobs b WHERE b.sha256 = {t}.sha256)", "list"
-        ),
+        "attachment.hashes": HASHES,
         "attachment.id": Field("encode({t}.sha256, 'hex')"),
         **verdicts(),
     },
@@ -264,7 +313,7 @@ JOB = Entity(
         **common(),
         **texts(
             status="status", analyzerId="worker_id", analyzerName="worker_name", analyzerDefinition="definition",
-            cortexId="server", cortexJobId="cortex_job_id",
+            cortexId="server", cortexJobId="cortex_job_id", errorMessage="error",
         ),
         **numbers(startDate="start_date", endDate="end_date"),
         **ids(observableId="observable_id"),
@@ -312,6 +361,11 @@ PAGE_TEMPLATE = Entity(
     texts=("title", "content"),
 )
 
+# As `procedures.catalogue.tactic_label` writes it.
+TACTIC_LABEL = "initcap(replace({t}.tactic, '-', ' '))"
+for _small in ("And", "Of", "The"):
+    TACTIC_LABEL = f"replace({TACTIC_LABEL}, ' {_small} ', ' {_small.lower()} ')"
+
 PROCEDURE = Entity(
     kind="procedure",
     table="procedures",
@@ -320,6 +374,7 @@ PROCEDURE = Entity(
         **common(),
         **texts(patternId="pattern_id", tactic="tactic", description="description"),
         "patternName": Field("(SELECT p.name FROM patterns p WHERE p.pattern_id = {t}.pattern_id)"),
+        "tacticLabel": Field(TACTIC_LABEL),
         **numbers(occurDate="occur_date"),
         **ids(caseId="case_id", alertId="alert_id"),
     },
@@ -359,7 +414,13 @@ TEMPLATE = Entity(
     table="case_templates",
     fields={
         **common(),
-        **texts(name="name", displayName="display_name", titlePrefix="title_prefix", description="description"),
+        **texts(
+            name="name", displayName="display_name", titlePrefix="title_prefix", description="description", summary="summary"
+        ),
+        **numbers(severity="severity"),
+        **flags(flag="flag"),
+        **markings(),
+        **labels(),
         "tags": Field("{t}.tags", "list"),
     },
     texts=("name", "displayName"),
@@ -369,7 +430,13 @@ ATTACHMENT = Entity(
     kind="attachment",
     table="attachments",
     org=None,
-    fields={**common(), **texts(name="name", contentType="content_type"), **numbers(size="size")},
+    fields={
+        **common(),
+        **texts(name="name", contentType="content_type"),
+        **numbers(size="size"),
+        "id": Field("encode({t}.sha256, 'hex')"),
+        "hashes": HASHES,
+    },
     texts=("name",),
 )
 
@@ -377,7 +444,11 @@ ORGANISATION = Entity(
     kind="organisation",
     table=VISIBLE_ORGANISATIONS,
     org=None,
-    fields={**common(), **texts(name="name", description="description")},
+    fields={
+        **common(),
+        **texts(name="name", description="description", taskRule="task_rule", observableRule="observable_rule"),
+        **flags(locked="locked"),
+    },
     texts=("name", "description"),
 )
 
@@ -385,7 +456,15 @@ PROFILE = Entity(
     kind="profile",
     table="profiles",
     org=None,
-    fields={**common(), **texts(name="name"), "permissions": Field("{t}.permissions", "list")},
+    fields={
+        **common(),
+        **texts(name="name", type="kind"),
+        **flags(editable="editable"),
+        "forAdmin": Field("({t}.kind = 'Admin')", "boolean"),
+        "forOrg": Field("({t}.kind = 'Organisation')", "boolean"),
+        "forExternal": Field("({t}.kind = 'External')", "boolean"),
+        "permissions": Field("{t}.permissions", "list"),
+    },
     texts=("name",),
 )
 
@@ -395,7 +474,13 @@ SHARE = Entity(
     org=None,
     fields={
         "_id": Field("{t}.id", "id"),
-        **texts(organisationName="organisation", profileName="profile", taskRule="task_rule", observableRule="observable_rule"),
+        **texts(
+            organisationName="organisation",
+            profileName="profile",
+            taskRule="task_rule",
+            observableRule="observable_rule",
+            _createdBy="created_by",
+        ),
         **numbers(_createdAt="created_at", caseNumber="case_number"),
         **ids(caseId="case_id", organisationId="org_id"),
         **flags(owner="owner"),
@@ -403,10 +488,26 @@ SHARE = Entity(
     texts=("organisationName",),
 )
 
+HERE = (
+    "FROM memberships m JOIN profiles p ON p.id = m.profile_id JOIN organisations o ON o.id = m.org_id WHERE m.user_id = {t}.id"
+)
+ACTING = f"{HERE} AND m.org_id = (SELECT waggle_org())"
+
 USER = Entity(
     kind="user",
     table="(SELECT u.* FROM users u WHERE EXISTS (SELECT FROM memberships m WHERE m.user_id = u.id))",
     org=None,
-    fields={**common(), **texts(login="login", name="name", email="email", type="kind"), **flags(locked="locked")},
+    fields={
+        **common(),
+        **texts(login="login", name="name", email="email", type="kind"),
+        **flags(locked="locked"),
+        "profile": Field(f"(SELECT p.name {ACTING})"),
+        "permissions": Field(f"(SELECT p.permissions {ACTING})", "list"),
+        "organisation": Field(f"(SELECT o.name {ACTING})"),
+        "organisations": Field(f"ARRAY(SELECT o.name {HERE})", "list"),
+        "defaultOrganisation": Field("(SELECT o.name FROM organisations o WHERE o.id = {t}.default_org_id)"),
+        "hasKey": Field("EXISTS (SELECT FROM api_keys k WHERE k.user_id = {t}.id)", "boolean"),
+        "hasPassword": Field("({t}.password_hash IS NOT NULL)", "boolean"),
+    },
     texts=("login", "name"),
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.alerts.models import Alert
@@ -26,7 +27,9 @@ from hive.tags.models import Tag, Taxonomy
 from hive.tasks.models import Log, Task
 from hive.templates.models import CaseTemplate
 from hive.timeline.models import CustomEvent
-from waggle.query import Search, count_all, find_page
+from waggle.errors import SearchTooSlow
+from waggle.query import Search, count_all, find_page, page_sql
+from waggle.query.session import clause, stream_limited
 
 MODELS: Mapping[str, Any] = {
     "alert": Alert, "case": Case, "task": Task, "log": Log, "observable": Observable, "job": Job, "case template": CaseTemplate,
@@ -38,6 +41,22 @@ MODELS: Mapping[str, Any] = {
     "action": Action, "audit": AuditRow,
 }  # fmt: skip
 TIMEOUT = text("SET LOCAL statement_timeout = '9s'")
+SECONDS: Final = 9.0
+AT_ONCE: Final = 500
+
+
+class TimeLimit:
+    """What all statements of one answer may take together, from now on."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + SECONDS
+
+    async def set(self, session: AsyncSession) -> None:
+        """Gives the next statement what is left. Raises SearchTooSlow where nothing is."""
+        left = int((self._until - time.monotonic()) * 1000)
+        if left <= 0:
+            raise SearchTooSlow
+        await session.execute(text(f"SET LOCAL statement_timeout = {left}"))
 
 
 async def page(session: AsyncSession, search: Search, *, kind: str | None = None) -> list[Any]:
@@ -50,3 +69,18 @@ async def count(session: AsyncSession, search: Search) -> int:
     """How many match, before the page is cut."""
     await session.execute(TIMEOUT)
     return await count_all(session, search)
+
+
+async def flow(session: AsyncSession, search: Search) -> AsyncIterator[list[Any]]:
+    """All rows in their order, some at a time: the database holds the ids, and of the rows there are never more than those.
+
+    The time limit is that of each step. What is deleted meanwhile is left out.
+    """
+    await session.execute(TIMEOUT)
+    model = MODELS[search.entity.kind]
+    ids = clause(page_sql(search, f"{{t}}.{search.entity.id}"))
+    async for part in stream_limited(session, ids, AT_ONCE):
+        wanted = [row[0] for row in part]
+        found = {row.id: row for row in await session.scalars(select(model).where(model.id.in_(wanted)))}
+        yield [found[one] for one in wanted if one in found]
+        session.expunge_all()
