@@ -398,6 +398,14 @@ PATTERN = Entity(
     texts=("patternId", "name"),
 )
 
+CATALOG = Entity(
+    kind="catalog",
+    table="pattern_catalogs",
+    org=None,
+    fields={**common(), **texts(name="name", description="description", variant="variant")},
+    texts=("name", "description"),
+)
+
 CUSTOM_EVENT = Entity(
     kind="custom event",
     table="custom_events",

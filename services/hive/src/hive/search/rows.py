@@ -20,7 +20,7 @@ from hive.identity.models import Organisation, Profile, User
 from hive.observables.models import Observable
 from hive.observabletypes.models import ObservableType
 from hive.pages.models import Page, PageTemplate
-from hive.procedures.models import Pattern, Procedure
+from hive.procedures.models import Catalog, Pattern, Procedure
 from hive.sharing.models import Share
 from hive.statuses.models import Status
 from hive.tags.models import Tag, Taxonomy
@@ -37,6 +37,7 @@ MODELS: Mapping[str, Any] = {
     "observable type": ObservableType, "custom field": CustomField, "alert status": Status, "case status": Status, "tag": Tag,
     "taxonomy": Taxonomy,
     "comment": Comment, "page": Page, "page template": PageTemplate, "procedure": Procedure, "pattern": Pattern,
+    "catalog": Catalog,
     "custom event": CustomEvent, "share": Share,
     "action": Action, "audit": AuditRow,
 }  # fmt: skip
