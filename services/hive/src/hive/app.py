@@ -27,6 +27,7 @@ import hive.customfields.routes
 import hive.identity.routes
 import hive.identity.sessions
 import hive.identity.user_routes
+import hive.misp.export_routes
 import hive.misp.routes
 import hive.observables.exchange_routes
 import hive.observables.routes
@@ -97,7 +98,8 @@ ROUTERS = [
     hive.customfields.routes.router,
     *hive.analysis.routes.routers,
     *hive.analysis.action_routes.routers,
-    *hive.misp.routes.routers,
+    hive.misp.routes.router,
+    hive.misp.export_routes.router,
     hive.stream.routes.router,
     hive.claims.router,
     hive.queues.router,

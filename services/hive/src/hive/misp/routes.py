@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from hive.acting import Acting, Member, require
 from hive.answers import answer, no_content
-from hive.cases.lookup import find
 from hive.cases.schemas import InputPromoteAlert, OutputCase, case_out
 from hive.customfields.values import names_in
 from hive.events.alerts import draft_of
@@ -21,60 +20,49 @@ from waggle.contracts.messages.misp import MispPollRequested
 from waggle.errors import TooLarge
 from waggle.web.fields import read_fields
 
-MayExport = Annotated[Acting, require(Permission.SHARE)]
 MayCreateCase = Annotated[Acting, require(Permission.CASE_CREATE)]
 MayPoll = Annotated[Acting, require(Permission.CONFIG)]
 
 
-def _router(prefix: str, *, shown: bool) -> APIRouter:
-    router = APIRouter(prefix=prefix, tags=["misp"], include_in_schema=shown)
-
-    @router.get("/status", response_model=dict[str, Any])
-    async def status(acting: Member) -> Response:
-        """What the connector told about its instances, by name."""
-        async with acting.read() as session:
-            found = await service.instances(session)
-        shown = {
-            one.name: {
-                "status": one.status, "url": one.url, "purpose": one.purpose, "version": one.server_version,
-                "lastOk": one.last_ok, "lastError": one.last_error,
-            }
-            for one in found
-        }  # fmt: skip
-        return answer({"status": shown, "syncInProgress": False})
-
-    @router.get("/_syncAlerts", status_code=204)
-    async def synchronise(acting: MayPoll) -> Response:
-        """Asks the connector to poll all its instances now."""
-        async with acting.begin() as session:
-            await tell(session, acting.caller, MispPollRequested(), key="instance:*")
-        return no_content()
-
-    @router.post("/export/{case}/{instance}", status_code=204)
-    async def export(case: str, instance: str, acting: MayExport) -> Response:
-        async with acting.begin() as session:
-            found = await find(session, case)
-            await service.request_export(acting.hive, session, acting.caller, found, instance)
-        return no_content()
-
-    @router.post("/case/import", status_code=201, response_model=OutputCase, openapi_extra=upload_schema(InputPromoteAlert))
-    async def import_case(request: Request, acting: MayCreateCase) -> Response:
-        """A case of a MISP event, given as JSON file in the part `file`; `_json` overrides what the event says."""
-        async with read_fields(request) as fields:
-            given = parse_model(InputPromoteAlert, fields.values)
-            parts = fields.files.get("file", [])
-            content = await parts[0].read(acting.hive.settings.max_json + 1) if parts else b""
-        if len(content) > acting.hive.settings.max_json:
-            raise TooLarge(f"an event file may have {acting.hive.settings.max_json} bytes")
-        raised = await case_import.mapped(acting.hive, case_import.event_in(content))
-        types = {one.data_type for one in raised.observables}
-        catalogue = await acting.hive.catalogues.current(types=types, fields=names_in(given.custom_fields))
-        draft = await draft_of(acting.hive, raised, catalogue)
-        async with acting.begin() as session:
-            case = await case_import.make_case(session, acting.caller, raised, draft, given, catalogue)
-            return answer(case_out(case, acting.caller), 201)
-
-    return router
+router = APIRouter(prefix="/api/v1/connector/misp", tags=["misp"])
 
 
-routers = [_router("/api/v1/connector/misp", shown=True), _router("/api/connector/misp", shown=False)]
+@router.get("/status", response_model=dict[str, Any])
+async def status(acting: Member) -> Response:
+    """What the connector told about its instances, by name."""
+    async with acting.read() as session:
+        found = await service.instances(session)
+    shown = {
+        one.name: {
+            "status": one.status, "url": one.url, "purpose": one.purpose, "version": one.server_version,
+            "lastOk": one.last_ok, "lastError": one.last_error,
+        }
+        for one in found
+    }  # fmt: skip
+    return answer({"status": shown, "syncInProgress": False})
+
+
+@router.get("/_syncAlerts", status_code=204)
+async def synchronise(acting: MayPoll) -> Response:
+    """Asks the connector to poll all its instances now."""
+    async with acting.begin() as session:
+        await tell(session, acting.caller, MispPollRequested(), key="instance:*")
+    return no_content()
+
+
+@router.post("/case/import", status_code=201, response_model=OutputCase, openapi_extra=upload_schema(InputPromoteAlert))
+async def import_case(request: Request, acting: MayCreateCase) -> Response:
+    """A case of a MISP event, given as JSON file in the part `file`; `_json` overrides what the event says."""
+    async with read_fields(request) as fields:
+        given = parse_model(InputPromoteAlert, fields.values)
+        parts = fields.files.get("file", [])
+        content = await parts[0].read(acting.hive.settings.max_json + 1) if parts else b""
+    if len(content) > acting.hive.settings.max_json:
+        raise TooLarge(f"an event file may have {acting.hive.settings.max_json} bytes")
+    raised = await case_import.mapped(acting.hive, case_import.event_in(content))
+    types = {one.data_type for one in raised.observables}
+    catalogue = await acting.hive.catalogues.current(types=types, fields=names_in(given.custom_fields))
+    draft = await draft_of(acting.hive, raised, catalogue)
+    async with acting.begin() as session:
+        case = await case_import.make_case(session, acting.caller, raised, draft, given, catalogue)
+        return answer(case_out(case, acting.caller), 201)
