@@ -17,6 +17,7 @@ from hive.identity.permissions import Permission
 from hive.misp import case_import, service
 from hive.misp.export_routes import classic as classic_export_router
 from hive.misp.export_routes import router as export_router
+from hive.misp.offer_routes import router as offer_router
 from hive.web_bodies import parse_model, upload_schema
 from waggle.contracts.messages.misp import MispPollRequested
 from waggle.errors import TooLarge
@@ -93,4 +94,4 @@ async def classic_status(acting: Member) -> Response:
     return answer({"enabled": bool(servers), "status": word, "servers": servers})
 
 
-routers += [export_router, classic_export_router]
+routers += [export_router, classic_export_router, offer_router]
