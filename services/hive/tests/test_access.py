@@ -7,7 +7,6 @@ from typing import Any
 
 import asyncpg
 
-from waggle.testing import ServiceDatabase
 from waggle.web.access import public_routes, routes_of, unguarded_routes
 
 PUBLIC = {
@@ -113,7 +112,7 @@ async def test_an_administrator_of_the_platform_reads_no_cases(world: Any) -> No
     assert (await visiting.post("/api/v1/query", json={"query": [{"_name": "listUser"}]})).status_code == 200
 
 
-async def test_the_second_wall_stands_without_the_service(world: Any, database: ServiceDatabase) -> None:
+async def test_the_second_wall_stands_without_the_service(world: Any) -> None:
     """Rows of an organisation exist for no other one, whatever statement is sent as hive_app."""
     case = await world.case(tags=["a"], tasks=[{"title": "Look"}])
     await world.alert(tags=["t"], observables=[{"dataType": "ip", "data": "192.0.2.1", "tags": ["x"]}])
@@ -125,7 +124,7 @@ async def test_the_second_wall_stands_without_the_service(world: Any, database: 
         )
     ]
     assert {"alerts", "cases", "observables", "tasks", "audit", "jobs"} <= set(guarded)
-    app = await asyncpg.connect(database.app_url)
+    app = await asyncpg.connect(world.settings.database_app_url.get_secret_value())
     try:
         for scope in ("", str(world.organisations["other"])):
             await app.execute("SELECT set_config('waggle.org', $1, false)", scope)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -10,11 +10,13 @@ from starlette.responses import Response
 from hive.acting import Acting, Member, require
 from hive.analysis import actions
 from hive.analysis.backends import backends
+from hive.analysis.models import Action
 from hive.analysis.reports import full_report
 from hive.analysis.schemas import InputAction, OutputAction, OutputWorker, action_out, worker_out
 from hive.analysis.subjects import DATA_TYPES
 from hive.analysis.workers import workers
 from hive.answers import answer
+from hive.classic import outputs
 from hive.identity.permissions import Permission
 from hive.markings import tlp_of
 
@@ -48,7 +50,11 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
             found = await workers(session, acting.caller.organisation, kind="responder", data_type=data_type)
         return answer([worker_out(one) for one in found])
 
-    async def _start(acting: Acting, listed: list[InputAction]) -> list[OutputAction]:
+    def both(action: Action, native: OutputAction) -> Any:
+        """On the old prefix classic clients read beside thehive4py 2: the keys of both, hive-v1's where they name the same."""
+        return native if shown else {**outputs.action_out(action), **native}
+
+    async def _start(acting: Acting, listed: list[InputAction]) -> list[Any]:
         async with acting.begin() as session:
             made = []
             for given in listed:
@@ -57,7 +63,7 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
                     session, acting.caller, target, worker_id=given.responder_id, server_name=given.cortex_id,
                     parameters=given.parameters or {}, backends=backends(acting.hive), tlp=marking(given.tlp),
                 )  # fmt: skip
-                made.append(action_out(action))
+                made.append(both(action, action_out(action)))
         return made
 
     @router.post("/action", response_model=OutputAction)
@@ -76,7 +82,7 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
         async with acting.read() as session:
             action = await actions.find(session, reference)
             full = await full_report(acting.hive, session, action) if action.status == "Success" else None
-        return answer(action_out(action, full=full))
+        return answer(both(action, action_out(action, full=full)))
 
     @router.get("/action/{entity_type}/{reference}", response_model=list[OutputAction])
     async def list_actions(entity_type: str, reference: str, acting: Member) -> Response:
@@ -85,7 +91,7 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
         async with acting.read() as session:
             target = await actions.target_of(session, kind, reference)
             found = await actions.of_object(session, target)
-        return answer([action_out(one) for one in found])
+        return answer([both(one, action_out(one)) for one in found])
 
     return router
 

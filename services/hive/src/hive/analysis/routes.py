@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +19,7 @@ from hive.answers import answer
 from hive.attachments.routes import FILE, AsZip, send
 from hive.attachments.service import Download
 from hive.attachments.zipped import zip_answer
+from hive.classic import outputs
 from hive.identity.permissions import Permission
 from hive.observables.schemas import OutputObservable, observable_out
 from hive.observables.service import find as find_observable
@@ -63,11 +64,16 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
             raise NotFound(f"Analyzer {worker_id[:100]} not found")
         return answer(worker_out(found[0]))
 
+    def both(job: Job, native: OutputJob) -> Any:
+        """On the old prefix classic clients read beside thehive4py 2: the keys of both, hive-v1's where they name the same."""
+        return native if shown else {**outputs.job_out(job), **native}
+
     @router.post("/job", status_code=201, response_model=OutputJob)
     async def create_job(given: InputJob, acting: MayAnalyse) -> Response:
         """Asks for an analysis. What cannot run is a job that ends as Failure with the reason."""
         async with acting.begin() as session:
-            return answer(job_out(await requested(session, acting, given)), 201)
+            job = await requested(session, acting, given)
+            return answer(both(job, job_out(job)), 201)
 
     @router.post("/job/_bulk", status_code=201, response_model=list[OutputJob])
     async def create_jobs(given: InputJobs, acting: MayAnalyse) -> Response:
@@ -81,7 +87,7 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
             job = await service.find_job(session, reference)
             found = await artifacts.of_job(session, job)
             full = await full_report(acting.hive, session, job) if job.status == "Success" else None
-        return answer(job_out(job, full=full, artifacts=found))
+        return answer(both(job, job_out(job, full=full, artifacts=found)))
 
     @router.post("/job/{reference}/artifact/_import", status_code=201, response_model=list[OutputObservable])
     async def import_artifacts(reference: str, given: InputArtifacts, acting: MayObserve) -> Response:

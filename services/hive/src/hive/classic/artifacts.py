@@ -140,7 +140,7 @@ async def _add(acting: Acting, request: Request, kind: str, parent_id: str) -> R
         files = await stored_parts(acting, parts) if parts else []
         if given.flag("isZip"):
             password = given.text("zipPassword", limit=512) or PASSWORD
-            files = [one for archive in files for one in await unzipped(acting.hive, archive, password=password)]
+            files = [one for archive in files for one in await unzipped(acting.hive, archive, password=password, top_only=True)]
         given.need("dataType", limit=64)
         catalogue = await prepared(acting, types=artifacts.type_names([fields.values]))
         drafts = await artifacts.drafts_of(acting, fields.values, catalogue, files=files)

@@ -43,6 +43,16 @@ def routes(router: APIRouter) -> None:
         async with acting.read() as session:
             return answer([shown(row.path, row.value) for row in await service.listed(session, acting.caller, personal=False)])
 
+    @router.get("/config/{path:path}")
+    async def effective(path: str, acting: Member) -> Response:
+        """What holds for the caller: the own choice, else the organisation's, else the server's setting."""
+        async with acting.read() as session:
+            value = await service.chosen(session, acting.caller, service.checked(path))
+        default = acting.hive.settings.v0_observable_reply if path == REPLY else None
+        if value is None and default is None:
+            raise NotFound(f"Configuration {path[:64]} not found")
+        return answer({"path": path, "defaultValue": default, "value": default if value is None else value})
+
 
 def _of(whose: str, router: APIRouter, *, personal: bool) -> None:
     @router.get(f"/config/{whose}/{{path:path}}", name=f"get_{whose}_config")

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from hive.acting import Acting, Known
 from hive.answers import answer
 from hive.catalogue import Catalogue
-from hive.classic.registers import KINDS
+from hive.classic.registers import KINDS, OBJECT_KINDS
 from waggle.errors import NotFound
 from waggle.query import Entity, Field
 
@@ -18,7 +18,8 @@ PATHS = {
     "case": "/case", "case_task": "/case/task", "alert": "/alert", "case_artifact": "/case/artifact", "user": "/user",
     "case_task_log": "/case/task/log", "caseTemplate": "/case/template", "customField": "/customFields",
     "observableType": "/observable/type", "organisation": "/organisation", "profile": "/profile",
-    "case_artifact_job": "/connector/cortex/job", "audit": "/audit", "tag": "/tag",
+    "case_artifact_job": "/connector/cortex/job", "action": "/connector/cortex/action", "audit": "/audit", "tag": "/tag",
+    "dashboard": "/dashboard", "page": "/page",
 }  # fmt: skip
 DATES = (
     "createdAt",
@@ -43,12 +44,10 @@ WORDS = {
     ("case", "resolutionStatus"): ["Indeterminate", "FalsePositive", "TruePositive", "Other", "Duplicated"],
     ("case", "impactStatus"): ["NoImpact", "WithImpact", "NotApplicable"],
     ("case_artifact_job", "status"): ["Waiting", "InProgress", "Success", "Failure", "Deleted"],
+    ("action", "status"): ["Waiting", "InProgress", "Success", "Failure", "Deleted"],
+    ("action", "objectType"): list(OBJECT_KINDS.values()),
 }
 FIELD_TYPES = {"integer": "number", "float": "number", "boolean": "boolean", "date": "date"}
-AUDIT = {
-    "operation": "enumeration", "objectType": "string", "objectId": "string", "rootId": "string", "requestId": "string",
-    "startDate": "date", "base": "boolean", "createdBy": "user", "createdAt": "date", "updatedBy": "user", "updatedAt": "date",
-}  # fmt: skip
 
 
 def attribute(
@@ -73,10 +72,6 @@ def _attribute(entity: Entity, name: str, field: Field) -> dict[str, Any]:
 
 def described(kind: str, catalogue: Catalogue) -> dict[str, Any]:
     """The attributes of one model, with custom fields where it has them. Raises NotFound."""
-    if kind == "audit":
-        operations = ["Creation", "Update", "Delete"]
-        shown = [attribute(n, t, operations if n == "operation" else None) for n, t in AUDIT.items()]
-        return {"label": kind, "path": PATHS[kind], "attributes": shown}
     entity = KINDS.get(kind)
     if entity is None:
         raise NotFound(f"Model {kind[:64]} not found")
@@ -96,7 +91,7 @@ def routes(router: APIRouter) -> None:
     @router.get("/describe/_all")
     async def describe_all(acting: Known) -> Response:
         catalogue = await catalogue_of(acting)
-        return answer({kind: described(kind, catalogue) for kind in (*KINDS, "audit")})
+        return answer({kind: described(kind, catalogue) for kind in KINDS})
 
     @router.get("/describe/{model}")
     async def describe(model: str, acting: Known) -> Response:

@@ -11,22 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hive.acting import Acting
 from hive.alerts.models import Alert
 from hive.analysis.models import Job
-from hive.audit.history import Change
+from hive.audit.history import Change, Position
+from hive.audit.models import AuditRow
 from hive.cases.models import Case
 from hive.classic import showing
 from hive.classic.outputs import alert_status
+from hive.classic.registers import AUDIT_KINDS, OPERATIONS
 from hive.classic.search import Wanted
 from hive.observables.models import Observable
 from hive.tables import text_id
 from hive.tasks.models import Log, Task
 from hive.templates.models import CaseTemplate
 
-OPERATIONS = {"create": "Creation", "update": "Update", "delete": "Delete", "merge": "Update"}
-KINDS = {
-    "alert": "alert", "case": "case", "task": "case_task", "log": "case_task_log", "observable": "case_artifact",
-    "job": "case_artifact_job", "user": "user", "caseTemplate": "caseTemplate", "customField": "customField",
-    "organisation": "organisation", "profile": "profile", "observableType": "observableType", "tag": "tag",
-}  # fmt: skip
 # The v1 names of changed fields that the classic API calls otherwise.
 NAMES = {
     "assignee": "owner", "number": "caseId", "caseId": "case", "taskGroup": "group", "ord": "order",
@@ -52,6 +48,18 @@ async def told(session: AsyncSession, acting: Acting, changes: Sequence[Change])
     ]
 
 
+async def audits(session: AsyncSession, acting: Acting, rows: Sequence[AuditRow], _: Wanted = Wanted()) -> list[dict[str, Any]]:
+    """Rows of the history in the form of the stream."""
+    changes = [
+        Change(
+            Position(0, row.id), row.at, row.org_id, row.base, row.action, row.kind, row.object_id, row.root_kind, row.root_id,
+            row.request_id, row.actor, row.details,
+        )
+        for row in rows
+    ]  # fmt: skip
+    return await told(session, acting, changes)
+
+
 async def _objects(session: AsyncSession, acting: Acting, changes: Iterable[Change]) -> dict[tuple[str, int], dict[str, Any]]:
     wanted: dict[str, set[int]] = {}
     for change in changes:
@@ -70,7 +78,7 @@ def _record(change: Change, shown: Mapping[str, Any]) -> dict[str, Any]:
     number = text_id(change.position.id)
     return {
         "_id": number, "id": number, "_type": "audit", "base": change.base, "operation": OPERATIONS[change.action],
-        "objectType": KINDS.get(change.kind, change.kind), "objectId": text_id(change.object_id),
+        "objectType": AUDIT_KINDS.get(change.kind, change.kind), "objectId": text_id(change.object_id),
         "rootId": text_id(change.root_id), "requestId": change.request_id, "details": details_of(change),
         "startDate": change.at, "createdAt": change.at, "createdBy": change.actor, "object": dict(shown),
     }  # fmt: skip

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from hive.alerts.models import Alert
-from hive.analysis.models import Job, JobArtifact
+from hive.analysis.models import Action, Job, JobArtifact
 from hive.attachments.models import Attachment
 from hive.cases.models import Case
 from hive.classic.fields import fields_out
 from hive.classic.reading import tlp_out
+from hive.classic.registers import OBJECT_KINDS
 from hive.customfields.models import CustomField
+from hive.dashboards.models import Dashboard
 from hive.identity.caller import Caller
 from hive.identity.models import Organisation, Profile
 from hive.identity.permissions import Permission
@@ -21,6 +24,8 @@ from hive.identity.schemas import OutputUser
 from hive.markings import pap_number
 from hive.observables.models import Observable
 from hive.observabletypes.models import ObservableType
+from hive.pages.models import PageTemplate
+from hive.sharing.models import Share
 from hive.tables import text_id
 from hive.tags.models import Tag
 from hive.tasks.models import Log, Task
@@ -197,8 +202,49 @@ def template_out(template: CaseTemplate) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def job_out(job: Job, *, full: Any = None, artifacts: Sequence[JobArtifact] | None = None) -> dict[str, Any]:
-    """`endDate` is always there: the start while the job runs."""
+def dashboard_out(row: Dashboard, caller: Caller) -> dict[str, Any]:
+    return {
+        **_head(row, "dashboard"), "title": row.title, "description": row.description, "definition": row.definition,
+        "status": "Shared" if row.shared else "Private", "writable": Permission.DASHBOARD in caller.permissions,
+    }  # fmt: skip
+
+
+def slug_of(title: str) -> str:
+    """The title as a part of an address: letters and digits, the rest dashes."""
+    return re.sub(r"[\W_]+", "-", title.lower()).strip("-")
+
+
+def page_out(row: PageTemplate) -> dict[str, Any]:
+    return {
+        **_head(row, "page"), "title": row.title, "content": row.content, "slug": slug_of(row.title), "order": row.ord,
+        "category": row.category,
+    }  # fmt: skip
+
+
+def share_out(share: Share) -> dict[str, Any]:
+    return {
+        "_id": text_id(share.id), "id": text_id(share.id), "_type": "share", "createdBy": share.created_by,
+        "createdAt": share.created_at, "caseId": text_id(share.case_id), "profileName": share.profile,
+        "organisationName": share.organisation, "owner": share.owner, "taskRule": share.task_rule,
+        "observableRule": share.observable_rule,
+    }  # fmt: skip
+
+
+def job_artifact_out(one: JobArtifact) -> dict[str, Any]:
+    """What a report found, as an observable is shown; it has no id, for it is none yet."""
+    shown: dict[str, Any] = {
+        "_type": "case_artifact", "dataType": one.data_type, "tags": one.tags, "tlp": tlp_out(one.tlp), "message": one.message,
+    }  # fmt: skip
+    if one.data is not None:
+        shown["data"] = one.data
+    if one.sha256 is not None:
+        sha256 = one.sha256.hex()
+        shown["attachment"] = {"id": sha256, "name": one.file_name, "contentType": one.content_type, "size": one.size}
+    return shown
+
+
+def job_out(job: Job, *, full: Any = None, artifacts: Sequence[JobArtifact] = ()) -> dict[str, Any]:
+    """`endDate` is always there: the start while the job runs. `report` once it ended; `full` is its body, if it is wanted."""
     shown = {
         **_head(job, "case_artifact_job"), "analyzerId": job.worker_id, "analyzerName": job.worker_name,
         "analyzerDefinition": job.definition, "status": job.status, "startDate": job.start_date,
@@ -207,10 +253,22 @@ def job_out(job: Job, *, full: Any = None, artifacts: Sequence[JobArtifact] | No
     }  # fmt: skip
     if job.status == "Failure":
         shown["report"] = {"success": False, "errorMessage": job.error or ""}
-    elif job.status == "Success" and artifacts is not None:
-        found = [
-            {"dataType": a.data_type, "data": a.data, "tags": a.tags, "tlp": tlp_out(a.tlp), "message": a.message}
-            for a in artifacts
-        ]
-        shown["report"] = {"success": True, "full": full, "artifacts": found}
+    elif job.status == "Success":
+        shown["report"] = {"success": True, "full": full, "artifacts": [job_artifact_out(one) for one in artifacts]}
     return shown
+
+
+def action_out(action: Action, *, full: Any = None) -> dict[str, Any]:
+    """`report` and `operations` are JSON texts; an action that has not ended has the report `{}`."""
+    report: dict[str, Any] = {}
+    if action.status == "Failure":
+        report = {"success": False, "errorMessage": action.error or ""}
+    elif action.status == "Success":
+        report = {"success": True, **({"full": full} if full is not None else {})}
+    return {
+        **_head(action, "action"), "responderId": action.worker_id, "responderName": action.worker_name,
+        "responderDefinition": action.definition, "cortexId": action.server, "cortexJobId": action.cortex_job_id or "",
+        "objectType": OBJECT_KINDS[action.object_kind], "objectId": text_id(action.object_id), "status": action.status,
+        "startDate": action.start_date, "operations": orjson.dumps(action.operations).decode(),
+        "report": orjson.dumps(report).decode(), **_present({"endDate": action.end_date}),
+    }  # fmt: skip

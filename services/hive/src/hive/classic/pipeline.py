@@ -12,8 +12,8 @@ from starlette.responses import Response
 from hive.acting import Acting, Member
 from hive.answers import answer
 from hive.catalogue import Catalogue
+from hive.classic import events, showing
 from hive.classic import registers as r
-from hive.classic import showing
 from hive.classic.marks import classic_body
 from hive.classic.reading import Body
 from hive.classic.registers import MODEL_KINDS
@@ -47,7 +47,8 @@ SOURCES: dict[str, tuple[Entity, Key | None]] = {
     "Observable": (own(r.OBSERVABLE), None), "Job": (own(r.JOB), None), "CaseTemplate": (r.TEMPLATE, _column("name")),
     "User": (r.USER, _column("login")), "CustomField": (r.CUSTOM_FIELD, _column("name")),
     "ObservableType": (r.OBSERVABLE_TYPE, _column("name")), "Organisation": (r.ORGANISATION, _column("name")),
-    "Profile": (r.PROFILE, _column("name")), "Tag": (r.TAG, None),
+    "Profile": (r.PROFILE, _column("name")), "Tag": (r.TAG, None), "Action": (r.ACTION, None), "Audit": (r.AUDIT, None),
+    "Dashboard": (r.DASHBOARD, None), "Page": (r.PAGE, _column("title")),
 }  # fmt: skip
 # From a kind, by step: the kind that comes next, and how its rows hang on the ids of those so far.
 RELATED: dict[tuple[str, str], tuple[Entity, str]] = {
@@ -87,6 +88,11 @@ RELATED: dict[tuple[str, str], tuple[Entity, str]] = {
     ("alert", "cases"): (r.CASE, "{t}.id IN (SELECT a.case_id FROM alerts a WHERE a.id IN ({ids}))"),
     ("alert", "case"): (r.CASE, "{t}.id IN (SELECT a.case_id FROM alerts a WHERE a.id IN ({ids}))"),
     ("alert", "observables"): (r.OBSERVABLE, "{t}.alert_id IN ({ids})"),
+    ("case", "audits"): (r.AUDIT, "{t}.root_id IN ({ids})"),
+    **{
+        (kind, "actions"): (r.ACTION, "{t}.object_id IN ({ids})")
+        for kind in ("alert", "case", "case_task", "case_task_log", "case_artifact")
+    },
 }  # fmt: skip
 # Steps that only say how objects are shown.
 SHOWING = ("output", "richPage", "withObservables")
@@ -94,7 +100,8 @@ SHOWS: dict[str, Show] = {
     "alert": showing.alerts, "case": showing.cases, "case_task": showing.tasks, "case_task_log": showing.logs,
     "case_artifact": showing.observables, "case_artifact_job": showing.jobs, "caseTemplate": showing.templates,
     "user": showing.users, "customField": showing.custom_fields, "observableType": showing.observable_types,
-    "organisation": showing.organisations, "profile": showing.profiles, "tag": showing.tags,
+    "organisation": showing.organisations, "profile": showing.profiles, "tag": showing.tags, "action": showing.actions,
+    "audit": events.audits, "dashboard": showing.dashboards, "page": showing.pages,
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hive.search import catalogues as c
+from hive.search import machinery as m
 from hive.search import registers as r
 from waggle.query import Bind, Entity, Field, Relation
 
@@ -171,15 +172,77 @@ OBSERVABLE_TYPE = _classic(c.OBSERVABLE_TYPE, "observableType")
 TAG = _classic(c.TAG, "tag")
 ORGANISATION = _classic(r.ORGANISATION, "organisation")
 PROFILE = _classic(r.PROFILE, "profile")
+DASHBOARD = _classic(m.DASHBOARD, "dashboard")
+# What a page of TheHive 4 was, an organisation's own, is a page template here.
+PAGE = _classic(r.PAGE_TEMPLATE, "page")
+OBJECT_KINDS = {
+    "alert": "Alert", "case": "Case", "case_task": "Task", "case_task_log": "Log", "case_artifact": "Observable",
+}  # fmt: skip
+
+
+def _of_kind(bind: Bind, name: str) -> str:
+    """An action's kind of object by either of its names, `Task` and `case_task`."""
+    native = next((kind for kind, shown in OBJECT_KINDS.items() if name in (kind, shown)), name)
+    return f"{{t}}.object_kind = {bind(native, 'text')}"
+
+
+ACTION = r.own(
+    _classic(m.ACTION, "action", objectType=Field("{t}.object_kind", equal=_of_kind), tlp=Field("{t}.tlp", "scale", words=TLP))
+)
+RESPONDER = Entity(
+    kind="responder", table="(SELECT * FROM workers WHERE kind = 'responder')", org=None,
+    fields={
+        "_id": Field("{t}.worker_id"), "id": Field("{t}.worker_id"), "name": Field("{t}.name"),
+        "version": Field("{t}.version"), "description": Field("{t}.description"),
+        "dataTypeList": Field("{t}.data_types", "list"), "maxTlp": Field("{t}.max_tlp", "scale", words=TLP),
+        "maxPap": Field("{t}.max_pap", "scale", words=r.PAP),
+    },
+    texts=("name", "description"),
+)  # fmt: skip
+OPERATIONS = {"create": "Creation", "update": "Update", "delete": "Delete", "merge": "Update"}
+AUDIT_KINDS = {
+    "alert": "alert", "case": "case", "task": "case_task", "log": "case_task_log", "observable": "case_artifact",
+    "job": "case_artifact_job", "user": "user", "caseTemplate": "caseTemplate", "customField": "customField",
+    "organisation": "organisation", "profile": "profile", "observableType": "observableType", "tag": "tag",
+    "action": "action", "dashboard": "dashboard", "pageTemplate": "page",
+}  # fmt: skip
+
+
+def _of_audit_kind(bind: Bind, name: str) -> str:
+    native = next((kind for kind, shown in AUDIT_KINDS.items() if shown == name), name)
+    return f"{{t}}.kind = {bind(native, 'text')}"
+
+
+_SHOWN = " ".join(f"WHEN '{kind}' THEN '{shown}'" for kind, shown in AUDIT_KINDS.items() if kind != shown)
+AUDIT = Entity(
+    kind="audit", table="audit", date="at",
+    fields={
+        "_id": Field("{t}.id", "id"), "id": Field("{t}.id", "id"),
+        "createdBy": Field("{t}.actor"), "createdAt": Field("{t}.at", "integer"), "startDate": Field("{t}.at", "integer"),
+        "updatedBy": Field("CAST(NULL AS text)"), "updatedAt": Field("CAST(NULL AS bigint)", "integer"),
+        "operation": Field(
+            "CASE {t}.action WHEN 'create' THEN 'Creation' WHEN 'delete' THEN 'Delete' ELSE 'Update' END", "computed",
+            cases={
+                "Creation": "{t}.action = 'create'", "Update": "{t}.action IN ('update', 'merge')",
+                "Delete": "{t}.action = 'delete'",
+            },
+        ),
+        "objectType": Field(f"CASE {{t}}.kind {_SHOWN} ELSE {{t}}.kind END", equal=_of_audit_kind),
+        "objectId": Field("{t}.object_id", "id"), "rootId": Field("{t}.root_id", "id"), "requestId": Field("{t}.request_id"),
+        "base": Field("{t}.base", "boolean"), "details": Field("CAST({t}.details AS text)"),
+    },
+    texts=("objectType", "details"),
+)  # fmt: skip
 KINDS: dict[str, Entity] = {
     one.kind: one
     for one in (
         ALERT, CASE, TASK, LOG, r.own(OBSERVABLE), TEMPLATE, r.own(JOB), USER, CUSTOM_FIELD, OBSERVABLE_TYPE, TAG, ORGANISATION,
-        PROFILE,
+        PROFILE, ACTION, AUDIT, DASHBOARD, PAGE,
     )
 }  # fmt: skip
 MODEL_KINDS = {
     "alert": "alert", "case": "case", "case_task": "task", "case_task_log": "log", "case_artifact": "observable",
     "caseTemplate": "case template", "case_artifact_job": "job", "user": "user", "customField": "custom field",
     "observableType": "observable type", "tag": "tag", "organisation": "organisation", "profile": "profile",
+    "action": "action", "audit": "audit", "dashboard": "dashboard", "page": "page template",
 }  # fmt: skip

@@ -9,15 +9,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hive.answers import answer
 from hive.classic import (
+    administration,
     alerts,
     artifacts,
+    audit,
     cases,
     catalogues,
     config,
+    connectors,
+    dashboards,
     datastore,
     describe,
-    jobs,
     pipeline,
+    shares,
     stream,
     tasks,
     templates,
@@ -34,7 +38,8 @@ from waggle.web.access import Public
 
 # Words before ids: `/case/task` is no case, `/case/template/_search` no template.
 ROOMS = (
-    templates, artifacts, tasks, alerts, cases, catalogues, users, stream, describe, config, datastore, pipeline, jobs,
+    templates, artifacts, tasks, shares, alerts, cases, catalogues, users, administration, stream, describe, config, datastore,
+    pipeline, connectors, dashboards, audit,
 )  # fmt: skip
 
 
@@ -55,6 +60,8 @@ def _router(prefix: str, *, shown: bool) -> APIRouter:
     for room in ROOMS:
         room.routes(router)
     several(router)
+    if not shown:
+        connectors.v0_routes(router)
 
     @router.post("/login", dependencies=[Public()])
     async def login(given: InputLogin, request: Request) -> Response:

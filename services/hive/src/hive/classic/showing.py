@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.acting import Acting
 from hive.alerts.models import Alert
-from hive.analysis.models import Job
+from hive.analysis.models import Job, JobArtifact
 from hive.attachments import service as attachments
 from hive.cases.models import Case
 from hive.classic import outputs
 from hive.classic.search import Show, Wanted
+from hive.dashboards.models import Dashboard
 from hive.identity.models import User
 from hive.identity.service import users_out
 from hive.observables.models import Observable
@@ -131,14 +132,25 @@ async def observables(
 
 
 async def jobs(session: AsyncSession, acting: Acting, rows: Sequence[Job], wanted: Wanted = Wanted()) -> list[dict[str, Any]]:
-    shown = [outputs.job_out(row) for row in rows]
+    """Jobs with what they found. Of a long report, kept as a file, a list has everything but its body (`full`)."""
+    ended = [row.id for row in rows if row.status == "Success"]
+    bodies = {row.id: row.report for row in await session.execute(select(Job.id, Job.report).where(Job.id.in_(ended)))}
+    found: dict[int, list[JobArtifact]] = {}
+    for one in await session.scalars(select(JobArtifact).where(JobArtifact.job_id.in_(ended)).order_by(JobArtifact.id)):
+        found.setdefault(one.job_id, []).append(one)
+    shown = [outputs.job_out(row, full=bodies.get(row.id), artifacts=found.get(row.id, [])) for row in rows]
     if wanted.parents:
-        found = list(await session.scalars(select(Observable).where(Observable.id.in_({row.observable_id for row in rows}))))
-        above = await observables(session, acting, found, Wanted(1))
-        parents = {row.id: one for row, one in zip(found, above, strict=True)}
-        for row, one in zip(rows, shown, strict=True):
-            one["case_artifact"] = parents[row.observable_id]
+        above = list(await session.scalars(select(Observable).where(Observable.id.in_({row.observable_id for row in rows}))))
+        seen = await observables(session, acting, above, Wanted(1))
+        parents = {row.id: one for row, one in zip(above, seen, strict=True)}
+        for row, one_shown in zip(rows, shown, strict=True):
+            if row.observable_id in parents:
+                one_shown["case_artifact"] = parents[row.observable_id]
     return shown
+
+
+async def dashboards(_: AsyncSession, acting: Acting, rows: Sequence[Dashboard], __: Wanted = Wanted()) -> list[dict[str, Any]]:
+    return [outputs.dashboard_out(row, acting.caller) for row in rows]
 
 
 async def templates(_: AsyncSession, __: Acting, rows: Sequence[CaseTemplate], ___: Wanted = Wanted()) -> list[dict[str, Any]]:
@@ -163,3 +175,5 @@ observable_types = plainly(outputs.type_out)
 tags = plainly(outputs.tag_out)
 organisations = plainly(outputs.organisation_out)
 profiles = plainly(outputs.profile_out)
+actions = plainly(outputs.action_out)
+pages = plainly(outputs.page_out)

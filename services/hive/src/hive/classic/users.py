@@ -1,4 +1,4 @@
-"""Classic routes of users, organisations, profiles and tags (contracts hive-v0 §2.9, §2.12)."""
+"""Classic routes of users (contracts hive-v0 §2.9)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from hive.acting import Acting, Known
 from hive.answers import answer, no_content
 from hive.classic import showing
 from hive.classic.marks import Anybody, classic_body
-from hive.classic.outputs import organisation_out, profile_out
 from hive.classic.reading import Body, one_of, reference
 from hive.classic.search import searchable
 from hive.identity import managing, service
@@ -46,25 +45,8 @@ async def _one(session: AsyncSession, acting: Acting, user: User) -> dict[str, A
 
 def routes(router: APIRouter) -> None:
     searchable(router, "/user", "user", showing.users, visitors=True)
-    searchable(router, "/organisation", "organisation", showing.organisations, visitors=True)
-    searchable(router, "/profile", "profile", showing.profiles, visitors=True)
-    searchable(router, "/tag", "tag", showing.tags)
     _users(router)
     _secrets(router)
-
-    @router.get("/organisation/{name}")
-    async def get_organisation(name: str, acting: Known) -> Response:
-        async with acting.read() as session:
-            return answer(organisation_out(await service.organisation(session, reference(name))))
-
-    @router.get("/profile/{name}")
-    async def get_profile(name: str, acting: Known) -> Response:
-        async with acting.read() as session:
-            return answer(profile_out(await service.profile(session, reference(name))))
-
-    @router.get("/permission")
-    async def permissions(acting: Known) -> Response:
-        return answer([{"name": str(one), "label": str(one)} for one in Permission])
 
 
 def _users(router: APIRouter) -> None:

@@ -1,4 +1,4 @@
-"""The v1 routes of the MISP connector (hive-v1 §2.14), and the same under the classic prefix."""
+"""The v1 routes of the MISP connector (hive-v1 §2.14)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ from hive.events.alerts import draft_of
 from hive.events.outgoing import tell
 from hive.identity.permissions import Permission
 from hive.misp import case_import, service
-from hive.misp.export_routes import classic as classic_export_router
-from hive.misp.export_routes import router as export_router
-from hive.misp.offer_routes import router as offer_router
 from hive.web_bodies import parse_model, upload_schema
 from waggle.contracts.messages.misp import MispPollRequested
 from waggle.errors import TooLarge
@@ -27,42 +24,10 @@ MayCreateCase = Annotated[Acting, require(Permission.CASE_CREATE)]
 MayPoll = Annotated[Acting, require(Permission.CONFIG)]
 
 
-def _router(prefix: str, *, hidden: bool) -> APIRouter:
-    router = APIRouter(prefix=prefix, tags=["misp"], include_in_schema=not hidden)
-
-    @router.get("/_syncAlerts", status_code=204)
-    @router.get("/_syncAllAlerts", status_code=204, include_in_schema=False)
-    @router.get("/_syncArtifacts", status_code=204, include_in_schema=False)
-    async def synchronise(acting: MayPoll) -> Response:
-        """Asks the connector to poll all its instances now."""
-        async with acting.begin() as session:
-            await tell(session, acting.caller, MispPollRequested(), key="instance:*")
-        return no_content()
-
-    @router.post("/case/import", status_code=201, response_model=OutputCase, openapi_extra=upload_schema(InputPromoteAlert))
-    async def import_case(request: Request, acting: MayCreateCase) -> Response:
-        """A case of a MISP event, given as JSON file in the part `file`; `_json` overrides what the event says."""
-        async with read_fields(request) as fields:
-            given = parse_model(InputPromoteAlert, fields.values)
-            parts = fields.files.get("file", [])
-            content = await parts[0].read(acting.hive.settings.max_json + 1) if parts else b""
-        if len(content) > acting.hive.settings.max_json:
-            raise TooLarge(f"an event file may have {acting.hive.settings.max_json} bytes")
-        raised = await case_import.mapped(acting.hive, case_import.event_in(content))
-        types = {one.data_type for one in raised.observables}
-        catalogue = await acting.hive.catalogues.current(types=types, fields=names_in(given.custom_fields))
-        draft = await draft_of(acting.hive, raised, catalogue)
-        async with acting.begin() as session:
-            case = await case_import.make_case(session, acting.caller, raised, draft, given, catalogue)
-            return answer(case_out(case, acting.caller), 201)
-
-    return router
+router = APIRouter(prefix="/api/v1/connector/misp", tags=["misp"])
 
 
-routers = [_router("/api/v1/connector/misp", hidden=False), _router("/api/connector/misp", hidden=True)]
-
-
-@routers[0].get("/status", response_model=dict[str, Any])
+@router.get("/status", response_model=dict[str, Any])
 async def status(acting: Member) -> Response:
     """What the connector told about its instances, by name."""
     async with acting.read() as session:
@@ -77,21 +42,27 @@ async def status(acting: Member) -> Response:
     return answer({"status": shown, "syncInProgress": False})
 
 
-@routers[1].get("/status", response_model=dict[str, Any])
-async def classic_status(acting: Member) -> Response:
-    """The same in the words of TheHive 3 and 4: WARNING when some servers fail, ERROR when all do."""
-    async with acting.read() as session:
-        found = [one for one in await service.instances(session) if one.status not in ("DISABLED", "REMOVED")]
-    servers = [
-        {
-            "name": one.name, "version": one.server_version or "", "status": "ERROR" if one.status == "ERROR" else "OK",
-            "url": one.url, "purpose": one.purpose,
-        }
-        for one in found
-    ]  # fmt: skip
-    bad = sum(one["status"] == "ERROR" for one in servers)
-    word = "OK" if not bad else "ERROR" if bad == len(servers) else "WARNING"
-    return answer({"enabled": bool(servers), "status": word, "servers": servers})
+@router.get("/_syncAlerts", status_code=204)
+async def synchronise(acting: MayPoll) -> Response:
+    """Asks the connector to poll all its instances now."""
+    async with acting.begin() as session:
+        await tell(session, acting.caller, MispPollRequested(), key="instance:*")
+    return no_content()
 
 
-routers += [export_router, classic_export_router, offer_router]
+@router.post("/case/import", status_code=201, response_model=OutputCase, openapi_extra=upload_schema(InputPromoteAlert))
+async def import_case(request: Request, acting: MayCreateCase) -> Response:
+    """A case of a MISP event, given as JSON file in the part `file`; `_json` overrides what the event says."""
+    async with read_fields(request) as fields:
+        given = parse_model(InputPromoteAlert, fields.values)
+        parts = fields.files.get("file", [])
+        content = await parts[0].read(acting.hive.settings.max_json + 1) if parts else b""
+    if len(content) > acting.hive.settings.max_json:
+        raise TooLarge(f"an event file may have {acting.hive.settings.max_json} bytes")
+    raised = await case_import.mapped(acting.hive, case_import.event_in(content))
+    types = {one.data_type for one in raised.observables}
+    catalogue = await acting.hive.catalogues.current(types=types, fields=names_in(given.custom_fields))
+    draft = await draft_of(acting.hive, raised, catalogue)
+    async with acting.begin() as session:
+        case = await case_import.make_case(session, acting.caller, raised, draft, given, catalogue)
+        return answer(case_out(case, acting.caller), 201)

@@ -136,9 +136,13 @@ async def create_template(session: AsyncSession, caller: Caller, draft: PageDraf
     return template
 
 
-async def find_template(session: AsyncSession, reference: str, *, for_update: bool = False) -> PageTemplate:
-    """The organisation's page template of an id. Raises NotFound."""
-    statement = select(PageTemplate).where(PageTemplate.id == number_of(reference))
+async def find_template(
+    session: AsyncSession, reference: str, *, for_update: bool = False, by_title: bool = False
+) -> PageTemplate:
+    """The organisation's page template of an id, or (`by_title`) the oldest of a title. Raises NotFound."""
+    number = number_of(reference)
+    wanted = PageTemplate.title == reference if by_title and number is None else PageTemplate.id == number
+    statement = select(PageTemplate).where(wanted).order_by(PageTemplate.id).limit(1)
     if for_update:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     found = await session.scalar(statement)

@@ -1,4 +1,4 @@
-"""What can be searched of analysis and history: actions of responders, and changes."""
+"""What can be searched of analysis, history and pages: actions of responders, changes, dashboards."""
 
 from __future__ import annotations
 
@@ -34,6 +34,20 @@ AUDIT = Entity(
         **flags(base="base"), **ids(objectId="object_id", rootId="root_id"),
     },
     texts=("objectType", "action"),
+)  # fmt: skip
+
+DASHBOARD = Entity(
+    kind="dashboard",
+    table="dashboards",
+    fields={
+        **common(),
+        **texts(title="title", description="description", definition="definition"),
+        "status": Field(
+            "CASE WHEN {t}.shared THEN 'Shared' ELSE 'Private' END", "computed",
+            cases={"Shared": "{t}.shared", "Private": "NOT {t}.shared"},
+        ),
+    },
+    texts=("title", "description"),
 )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ SHARED_CASES = (
     "(SELECT c.*, s.org_id AS viewer_id, s.start_date AS listed_at FROM case_shares s JOIN cases c ON c.id = s.case_id"
     " WHERE c.merged_into IS NULL)"
 )
+# The same where no other organisation shared one.
+OWN_CASES = "(SELECT c.*, c.org_id AS viewer_id, c.start_date AS listed_at FROM cases c WHERE c.merged_into IS NULL)"
 
 
 def _assigned(bind: Bind, login: str) -> str:
@@ -87,9 +89,11 @@ def markings(tlp: Mapping[int, tuple[str, ...]] = TLP) -> dict[str, Field]:
     return {"tlp": Field("{t}.tlp", "scale", words=tlp), "pap": Field("{t}.pap", "scale", words=PAP)}
 
 
-def tags(table: str, owner: str, date: str | None = "date", org: str | None = "org_id") -> dict[str, Field]:
+def tags(
+    table: str, owner: str, date: str | None = "date", org: str | None = "org_id", *, alone: bool = False
+) -> dict[str, Field]:
     """`date` and `org` None for cases: their lists are driven from shares, and a received case has its owner's tags."""
-    return {"tags": Field("{t}.tags", "list", side=Side(table, owner, "tag", date=date, org=org))}
+    return {"tags": Field("{t}.tags", "list", side=Side(table, owner, "tag", date=date, org=org, alone=alone))}
 
 
 def between(later: str, earlier: str) -> str:
@@ -146,7 +150,7 @@ def custom_fields(kind: str, catalogue: Catalogue) -> Callable[[str], Field | No
         numeric = definition.type in NUMERIC
         side = Side(
             f"{kind}_fields", f"{kind}_id", "number" if numeric else "key", fixed={"field_no": definition.number}, row="id",
-            date=None if shared else "date", org=None if shared else "org_id",
+            date=None if shared else "date", org=None if shared else "org_id", alone=not shared,
         )  # fmt: skip
         return Field("", "float", side=side) if numeric else Field("", side=side, read=_key)
 
@@ -187,7 +191,7 @@ ALERT = Entity(
         **ids(caseId="case_id", case="case_id"),
         **markings(),
         **labels(),
-        **tags("alert_tags", "alert_id"),
+        **tags("alert_tags", "alert_id", alone=True),
         "imported": Field("({t}.case_id IS NOT NULL)", "boolean"),
         "assignee": ASSIGNEE,
         "user": ASSIGNEE,

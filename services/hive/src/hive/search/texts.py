@@ -10,7 +10,9 @@ from waggle.query import Field, Lookup
 
 # As it is and with punctuation turned to blanks, as texts are indexed: `search_document` in the first migration.
 _QUERY = "(phraseto_tsquery('hive', {value}) || phraseto_tsquery('hive', regexp_replace({value}, '[^[:alnum:]]+', ' ', 'g')))"
-ALERT_WORDS = Lookup("{t}.id", f"SELECT x.alert_id FROM alert_search x WHERE x.kind = 'alert' AND x.document @@ {_QUERY}")
+ALERT_WORDS = Lookup(
+    "{t}.id", f"SELECT x.alert_id FROM alert_search x WHERE x.kind = 'alert' AND x.document @@ {_QUERY}", alone=True
+)
 ALERT_TITLE = Lookup("{t}.id", "SELECT x.alert_id FROM alert_search x WHERE x.kind = 'alert' AND x.title ILIKE {value}")
 CASE_WORDS = Lookup("{t}.id", f"SELECT x.case_id FROM case_search x WHERE x.kind = 'case' AND x.document @@ {_QUERY}")
 CASE_TITLE = Lookup("{t}.id", "SELECT x.case_id FROM case_search x WHERE x.kind = 'case' AND x.title ILIKE {value}")

@@ -1,0 +1,1 @@
+"""Dashboards: what a page draws, kept for its maker or for the organisation."""
