@@ -27,7 +27,8 @@ def test_nothing_answers_5xx(platform: Started, service: str, paths: str, tmp_pa
         SCHEMATHESIS, "run", f"{platform.url(service)}/api/openapi.json",
         "--checks", "not_a_server_error", "--max-examples", str(EXAMPLES), "--seed", str(SEED),
         "--phases", "examples,fuzzing",
-        "--header", f"Authorization: Bearer {key}", "--include-path-regex", paths, "--exclude-path-regex", LEFT_OUT, "--request-timeout", "20",
+        "--header", f"Authorization: Bearer {key}", "--include-path-regex", paths, "--exclude-path-regex", LEFT_OUT,
+        "--request-timeout", "20",
         "--suppress-health-check", "all", "--generation-database", "none", "--no-shrink", "--warnings", "off", "--no-color",
         "--continue-on-failure",
     ]  # fmt: skip
