@@ -64,6 +64,8 @@ class Hive:
     bus: Any
     bench: Any
     received: list[Delivery] = field(default_factory=list)
+    cortex: Any = None
+    """The bus as the other side has it."""
 
     async def take(self, delivery: Delivery) -> None:
         self.received.append(delivery)
@@ -141,6 +143,7 @@ async def hive(api: Any, settings_of_bus: dict[str, BusSettings], neighbour: str
     object.__setattr__(engine, "settings", settings)
     machinery = Machinery(engine, settings_of_bus["cortex"])
     await machinery.start()
+    other.cortex = machinery.bus
     yield other
     await machinery.stop()
     await bus.close()
@@ -237,6 +240,7 @@ class TestRefusals:
             assert result.status == "Failure" and reason in result.error_message and result.cortex_job_id is None
 
     async def test_a_marking_over_the_limit_is_refused_with_cortexutils_text(self, api: Any, hive: Hive) -> None:
+        """threats S15 and S17: words on the bus, and one that nobody knows is RED."""
         worker = (await api.admin.get("/api/analyzer")).json()[0]["id"]
         config = {"configuration": {"check_tlp": True, "max_tlp": 2}}
         await api.admin.patch(f"/api/analyzer/{worker}", json=config)
@@ -273,7 +277,19 @@ class TestRefusals:
 
 
 class TestOnceInEffect:
+    async def test_a_poisoned_request_is_a_dead_letter_and_the_queue_goes_on(self, api: Any, hive: Hive) -> None:
+        """threats R08."""
+        api.bench.start_runner()
+        await hive.ask("~poison", parameters="no object")
+        await hive.ask("~good")
+        assert (await hive.result("~good")).status == "Success"
+        assert hive.cortex is not None
+        (letter,) = await hive.cortex.dead(cortex_analysis("local").name)
+        assert letter.reason.startswith("invalid analysis.requested.v1"), letter.reason
+        assert hive.of("analysis.completed.v1", "~poison") == []
+
     async def test_the_same_message_twice_makes_one_job_and_one_result(self, api: Any, hive: Hive) -> None:
+        """threats R04."""
         api.bench.start_runner()
         first = await hive.ask("~1", force=True)
         await hive.result("~1")

@@ -354,6 +354,7 @@ class TestLeases:
         assert pids(bench), bench.log
 
     async def test_killed_runners_job_goes_back_once_its_lease_is_over_and_its_analyzer_is_dead(self, bench: Any) -> None:
+        """threats R03: back to the queue once, attempts + 1."""
         job = await bench.submit(await bench.worker(bench.program("Sleep", SLEEP)), data="3")
         first = bench.start_runner()
         await self.started(bench)
@@ -382,6 +383,7 @@ time.sleep(600)
         await gone(bench, seconds=1)
 
     async def test_third_loss_ends_as_failure_with_the_reason(self, bench: Any) -> None:
+        """threats R03: the third loss is the end, and says so."""
         job = await bench.submit(await bench.worker(bench.program("Sleep", SLEEP)), data="600", announced=True)
         for _ in range(3):
             runner = bench.start_runner(CORTEX_LEASE_SECONDS="0.5")
@@ -425,6 +427,7 @@ time.sleep(600)
         assert (await bench.until(job, "true"))["status"] == "Deleted"
 
     async def test_result_of_a_runner_whose_lease_is_gone_changes_nothing(self, bench: Any) -> None:
+        """threats R04: a job that two runners answer has one report."""
         job = await bench.submit(await bench.worker(bench.program("Sleep", SLEEP)), data="1")
         bench.start_runner(CORTEX_LEASE_SECONDS="60")
         await self.started(bench)
