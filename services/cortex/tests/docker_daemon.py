@@ -31,6 +31,8 @@ class Daemon:
     killed: asyncio.Event = field(default_factory=asyncio.Event)
     calls: list[str] = field(default_factory=list)
     created: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
+    """The last container's `input.json`."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = "/" + request.path.lstrip("/").partition("/")[2] if request.path.startswith("/v1.") else request.path
@@ -76,6 +78,7 @@ class Daemon:
     async def _run(self, image: str, folder: Path) -> None:
         """What the container does. A real one finds its folder at /job and gets no arguments; the path stands for the mount."""
         assert "Cmd" not in self.created
+        self.given = json.loads((folder / "input" / "input.json").read_text())
         if image not in self.programs:
             (folder / "output" / "output.json").write_text(json.dumps({"success": True, "full": {}}))
             return

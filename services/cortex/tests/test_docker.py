@@ -9,7 +9,7 @@ import pytest
 from docker_daemon import Daemon
 
 from cortex.runner.docker import DockerRunner, Engine
-from cortex.runner.egress import Network, Pass
+from cortex.runner.egress import Egress, Network, Pass
 from cortex.runner.job import Worker
 from cortex.runner.protocol import CannotStart, Ended
 
@@ -19,7 +19,7 @@ IMAGE = "cortexneurons/maxmind_geoip:4.0"
 async def run(daemon: Daemon, *, leave: Pass | None = None, seconds: float = 20, cacerts: bool = False, **engine: Any) -> Ended:
     folder = daemon.jobs / "cortex-job-1"
     for place in (folder, folder / "input", folder / "output"):
-        place.mkdir(parents=True, mode=0o700)
+        place.mkdir(parents=True, mode=0o700, exist_ok=True)
     (folder / "input" / "input.json").write_text("{}")
     if cacerts:
         (folder / "input" / "cacerts").write_text("PEM")
@@ -82,6 +82,21 @@ async def test_container_is_killed_and_removed_at_the_time_limit(daemon: Daemon)
 async def test_declared_none_has_no_network(daemon: Daemon) -> None:
     await run(daemon, leave=Pass(Network(hosts=()), {}))
     assert daemon.created["HostConfig"]["NetworkMode"] == "none"
+
+
+async def test_declared_hosts_are_held_to_by_the_runner_s_proxy_or_the_job_says_that_they_are_not(daemon: Daemon) -> None:
+    hosts = Network(hosts=("api.example.org",))
+    ended = await run(daemon, leave=Pass(hosts, {}))
+    assert "reaches every host" in ended.missing["declared hosts"]
+    assert not [value for value in daemon.created["Env"] if "proxy" in value.lower()]
+    with pytest.raises(CannotStart, match="CORTEX_SANDBOX=require"):
+        await run(daemon, leave=Pass(hosts, {}), required=True)
+    egress = Egress([])
+    leave = egress.open(hosts, {}, ("runner.internal", 3128))
+    ended = await run(daemon, leave=leave, required=True, network="inside", way_out=("runner.internal", 3128))
+    assert ended.missing == {} and daemon.created["HostConfig"]["NetworkMode"] == "inside"
+    proxies = [value for value in daemon.created["Env"] if value.startswith("https_proxy=")]
+    assert proxies == [f"https_proxy={leave.url}"] and "@runner.internal:3128" in proxies[0]
 
 
 async def test_daemon_that_does_not_answer_is_said(daemon: Daemon) -> None:

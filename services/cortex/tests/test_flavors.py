@@ -211,6 +211,7 @@ class TestRunners:
                 answer = await api.admin.post(f"/api/organization/analyzer/{name}_1_0", json=body)
                 assert answer.status_code == 201 and answer.json()["runner"] == way, answer.text
                 await looked(api, answer.json()["id"], name.removesuffix("Look"))
+            assert daemon.given["config"]["proxy"] == {}, "the runner's own loopback is no way out of a container"
         assert daemon.calls.count("POST /containers/create") == 6
 
     async def test_a_runner_that_cannot_is_refused_in_plain_words_and_the_setting_is_taken_back(self, api: Any) -> None:

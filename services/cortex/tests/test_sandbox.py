@@ -80,7 +80,7 @@ class Ward:
             else WarmRunner(RunnerId.own(), self.zygotes, commands, bounds, preload=("json",))
         )
         worker = Worker("analyzer", "Hostile_1_0", str(program), str(self.folder / "analyzers"), {}, b"", None)
-        leave = self.egress.open(network or Network(), upstream or {})
+        leave = self.egress.open(network or Network(), upstream or {}, ("127.0.0.1", self.egress.port))
         try:
             ended = await runner.run(worker, job, leave, time_limit=time_limit)
         finally:

@@ -32,6 +32,7 @@ class ModuleRunner:
     """`server` comes from the operator's environment, so its host is trusted. `max_answer` in bytes."""
 
     name = "misp-modules"
+    way_out = None
 
     def __init__(self, server: str, *, max_answer: int) -> None:
         self._server = server.rstrip("/")

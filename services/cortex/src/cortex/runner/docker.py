@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import orjson
 from cortex.runner.egress import Pass
 from cortex.runner.folder import cacerts
 from cortex.runner.job import Worker
+from cortex.runner.process import PROXY_VARIABLES
 from cortex.runner.protocol import CannotStart, Ended
 from cortex.runner.tail import TAIL_BYTES
 
@@ -25,6 +26,7 @@ PULL_LIMIT = 600.0
 """Seconds that pulling an image may take."""
 LABEL = "cortex-job"
 NO_NETWORK = "none"
+UNBOUND = "a container on Docker's network reaches every host, not only the declared ones; CORTEX_DOCKER_PROXY changes that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Engine:
     """How the Docker daemon is used. Bytes; processes at once; 0 = unlimited.
 
     `host_directory`: the daemon's name for `job_directory`, when this runner is in a container itself. `prefix` goes before every
-    image's name, verbatim. `update`: pull before every run, not only where the image is missing.
+    image's name, verbatim. `way_out`: where containers find the runner's proxy, None = nowhere. `required`: no job whose declared
+    hosts cannot be held to. `update`: pull before every run, not only where the image is missing.
     """
 
     url: str | None
@@ -43,6 +46,8 @@ class Engine:
     network: str
     memory: int
     processes: int
+    way_out: tuple[str, int] | None = None
+    required: bool = False
 
 
 class DockerRunner:
@@ -53,6 +58,7 @@ class DockerRunner:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._client: aiodocker.Docker | None = None
+        self.way_out = engine.way_out
 
     def fits(self, worker: Worker) -> bool:
         return worker.docker_image is not None
@@ -69,13 +75,16 @@ class DockerRunner:
     async def run(self, worker: Worker, folder: Path, leave: Pass, *, time_limit: float) -> Ended:
         assert worker.docker_image is not None
         image = f"{self._engine.prefix}{worker.docker_image}"
+        missing = {"declared hosts": UNBOUND} if leave.network.hosts and leave.url is None else {}
+        if missing and self._engine.required:
+            raise CannotStart(f"CORTEX_SANDBOX=require asks for what Docker does not give here: {UNBOUND}.")
         await asyncio.to_thread(open_to_others, folder)
         container: Any = None
         try:
             await self._have(image)
             container = await self._docker().containers.create(self._configuration(image, folder, leave))
             await container.start()
-            return await self._watch(container, time_limit)
+            return replace(await self._watch(container, time_limit), missing=missing)
         except aiodocker.DockerError as error:
             raise CannotStart(f"Docker cannot run {image}: {_reason(error)} (status {error.status})") from None
         except OSError as error:
@@ -105,6 +114,8 @@ class DockerRunner:
         env = ["JAVA_TOOL_OPTIONS=-Dfile.encoding=UTF8"]
         if cacerts(folder) is not None:
             env.append(f"REQUESTS_CA_BUNDLE={INSIDE}/input/cacerts")
+        if leave.url is not None:
+            env += [f"{name}={leave.url}" for name in PROXY_VARIABLES]
         host: dict[str, Any] = {
             "Binds": [f"{where}:{INSIDE}:rw"],
             "NetworkMode": NO_NETWORK if leave.network.hosts == () else self._engine.network,

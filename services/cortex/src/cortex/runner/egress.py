@@ -109,13 +109,17 @@ class Egress:
         for server in self._servers:
             server.close()
 
-    def open(self, network: Network, upstream: dict[str, str]) -> Pass:
-        """A job's pass. `upstream`: the proxies that the worker's configuration names, by scheme."""
+    async def listen(self, port: int) -> None:
+        """Also on this port of every address of the machine, for containers; who has no pass is sent away."""
+        self._servers.append(await asyncio.start_server(self._serve, None, port, limit=HEAD_LIMIT))
+
+    def open(self, network: Network, upstream: dict[str, str], way_out: tuple[str, int] | None) -> Pass:
+        """A job's pass. `upstream`: the proxies that the worker's configuration names, by scheme; `way_out`: see `Runner`."""
         given = Pass(network, upstream)
-        if network.direct or network.hosts == ():
+        if network.direct or network.hosts == () or way_out is None:
             return given
         token = secrets.token_hex(16)
-        given.url = f"http://job:{token}@{LOCALHOST}:{self.port}"
+        given.url = f"http://job:{token}@{way_out[0]}:{way_out[1]}"
         self._passes[token] = given
         return given
 

@@ -65,15 +65,16 @@ class Execution:
         """Runs the job. Whatever goes wrong with it is its outcome, not an exception of ours."""
         try:
             worker, config = self._worker_of(job)
+            runner = self._runner_of(worker)
         except Refused as refusal:
             return Outcome(Failure(str(refusal)))
-        leave = self._leave(worker, config)
+        leave = self._leave(worker, config, runner)
         scrubber = Scrubber({**config, "leave_secret": leave.url})
         given = folders.job_input(job, config)
         folder = folders.make(self.job_directory, job, self.runner_id)
         try:
             await self._fill(folder, job, given)
-            outcome = await self._execute(job, worker, folder, leave, scrubber)
+            outcome = await self._execute(job, worker, runner, folder, leave, scrubber)
         except Refused as refusal:
             outcome = Outcome(Failure(str(refusal)), notes=refusal.notes)
         finally:
@@ -83,11 +84,12 @@ class Execution:
         outcome.notes += [("egress", f"refused: {text}") for text in leave.refused]
         return _scrubbed(outcome, scrubber, given)
 
-    def _leave(self, worker: Worker, config: dict[str, Any]) -> Pass:
-        """What the job may reach. Its way out goes where cortexutils looks for one; the worker's own proxies lie behind it."""
+    def _leave(self, worker: Worker, config: dict[str, Any], runner: Runner) -> Pass:
+        """What the job may reach. Its way out, where it is by our proxy, stands where cortexutils looks for one; the worker's own
+        proxies lie behind it."""
         name = worker.definition_id
         network = Network(direct=True) if name in self.direct else Network.declared(worker.network)
-        leave = self.egress.open(network, config["proxy"])
+        leave = self.egress.open(network, config["proxy"], runner.way_out)
         if leave.url is not None:
             config["proxy"] = {"http": leave.url, "https": leave.url}
         return leave
@@ -118,8 +120,7 @@ class Execution:
             given |= {"file": target.name, "filename": job.file.name, "contentType": job.file.content_type}
         folders.write_input(folder, given)
 
-    async def _execute(self, job: Job, worker: Worker, folder: Path, leave: Pass, scrubber: Scrubber) -> Outcome:
-        runner = self._runner_of(worker)
+    async def _execute(self, job: Job, worker: Worker, runner: Runner, folder: Path, leave: Pass, scrubber: Scrubber) -> Outcome:
         timeout = worker.timeout_minutes * 60.0 if worker.timeout_minutes else self.default_time_limit
         if job.deadline is not None:
             left = (job.deadline - now_ms()) / 1000

@@ -249,6 +249,8 @@ def _docker_runner(settings: RunnerSettings) -> Runner:
         prefix=settings.docker_image_prefix,
         update=settings.docker_auto_update,
         network=settings.docker_network,
+        way_out=settings.docker_proxy,
+        required=settings.sandbox == "require",
         memory=settings.job_memory_mib * 2**20,
         processes=settings.job_processes,
     )
@@ -261,6 +263,8 @@ async def run(settings: RunnerSettings) -> None:
     runner_id = RunnerId.own()
     egress = Egress(settings.egress_allow)
     await egress.start()
+    if settings.docker_proxy is not None:
+        await egress.listen(settings.docker_proxy[1])
     zygotes = Zygotes(egress, most=settings.warm_environments)
     execution = Execution(
         runner_id=runner_id,

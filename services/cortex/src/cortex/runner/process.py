@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from cortex.runner.commands import Commands
-from cortex.runner.egress import Pass
+from cortex.runner.egress import LOCALHOST, Pass
 from cortex.runner.folder import cacerts, size_of
 from cortex.runner.identity import MARK, RunnerId
 from cortex.runner.job import Worker
@@ -57,6 +57,10 @@ class _ZygoteRunner:
         self._zygotes = zygotes
         self._commands = commands
         self._bounds = bounds
+
+    @property
+    def way_out(self) -> tuple[str, int] | None:
+        return LOCALHOST, self._zygotes.egress.port
 
     async def close(self) -> None:
         """The zygotes are shared by the runners; who made them closes them."""

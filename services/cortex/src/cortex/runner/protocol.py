@@ -33,6 +33,11 @@ class Runner(Protocol):
     name: str
     """As it is named in CORTEX_RUNNERS and in a worker's setting."""
 
+    @property
+    def way_out(self) -> tuple[str, int] | None:
+        """Where its jobs find the runner's proxy; None: they go out by themselves, or not at all."""
+        ...
+
     def fits(self, worker: Worker) -> bool:
         """Whether this runner can run the worker at all."""
         ...

@@ -13,6 +13,16 @@ class SettingsError(Exception):
     """A setting is missing or unusable; the text names it."""
 
 
+def _place(name: str, text: str) -> tuple[str, int] | None:
+    """`host:port`."""
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise SettingsError(f"{name} must be host:port, not {text}")
+    return host, int(port)
+
+
 @dataclass(frozen=True, slots=True)
 class RunnerSettings:
     database_url: str
@@ -61,6 +71,9 @@ class RunnerSettings:
     """Pulls images before every run, not only where they are missing."""
     docker_network: str
     """The network of containers whose flavor does not declare none."""
+    docker_proxy: tuple[str, int] | None
+    """`host:port` where containers find this runner's proxy, which listens on that port; for use with an internal
+    CORTEX_DOCKER_NETWORK. The hosts that flavors declare are then held to. None: containers go out by themselves."""
     warm_modules: tuple[str, ...]
     """What a warm environment has imported before it forks; what it does not have is left out."""
     warm_environments: int
@@ -125,6 +138,7 @@ class RunnerSettings:
             docker_image_prefix=env.get("CORTEX_DOCKER_IMAGE_PREFIX") or "",
             docker_auto_update=env.get("CORTEX_DOCKER_AUTO_UPDATE", "true").lower() in ("1", "true"),
             docker_network=env.get("CORTEX_DOCKER_NETWORK") or "bridge",
+            docker_proxy=_place("CORTEX_DOCKER_PROXY", env.get("CORTEX_DOCKER_PROXY") or ""),
             warm_modules=listed("CORTEX_WARM_MODULES", "cortexutils.analyzer,cortexutils.responder,requests"),
             warm_environments=int(number("CORTEX_WARM_ENVIRONMENTS", 16, least=1)),
             max_report_mib=int(number("CORTEX_MAX_REPORT_MIB", 64, least=1)),
