@@ -31,7 +31,7 @@ RABBITMQ_UID = 100
 
 DATABASES = {"hive": "hive", "cortex": "cortex", "misp-connector": "misp"}
 PORTS = {"hive": 9000, "cortex": 9001, "misp-connector": 9002}
-FETCHES = (("hive", "cortex"), ("hive", "misp-connector"), ("cortex", "hive"))
+FETCHES = (("hive", "cortex"), ("hive", "misp-connector"), ("cortex", "hive"), ("misp-connector", "hive"))
 """Who fetches files and large messages from whom."""
 
 CORTEX_INSTANCE = "local"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request
@@ -51,6 +52,10 @@ def make_app() -> FastAPI:
     async def broken() -> None:
         raise RuntimeError("a secret detail")
 
+    @app.get("/withdrawn", dependencies=[Public()])
+    async def withdrawn() -> None:
+        raise asyncpg.InsufficientPrivilegeError('new row violates row-level security policy for table "observables"')
+
     @app.get("/unguarded")
     async def unguarded() -> None:
         """Has no access mark."""
@@ -79,6 +84,10 @@ class TestErrors:
         assert answer.status_code == 500
         assert answer.json()["type"] == "InternalError"
         assert "secret" not in answer.text
+
+    async def test_a_right_withdrawn_before_the_write_is_said(self, client: httpx.AsyncClient) -> None:
+        answer = await client.get("/withdrawn")
+        assert (answer.status_code, answer.json()["type"]) == (403, "AuthorizationError")
 
     @pytest.mark.parametrize(
         ("body", "kind"),

@@ -22,6 +22,7 @@ import httpx
 import orjson
 import pytest
 import pytest_asyncio
+from docker_daemon import daemon
 from fastapi import FastAPI
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -42,6 +43,7 @@ from waggle.security.secretbox import SecretBox, new_secret_key
 from waggle.testing import MakeDatabase, ServiceDatabase
 from waggle.web.access import routes_of
 
+__all__ = ["daemon"]
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 REPOSITORY = Path(__file__).parents[3]
 

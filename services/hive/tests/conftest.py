@@ -127,7 +127,7 @@ def settings_for(database: ServiceDatabase, folder: Path) -> Settings:
         database_url=SecretStr(database.owner_url), database_app_url=SecretStr(database.app_url),
         database_system_url=SecretStr(database.system_url), blobs=str(folder / "blobs"),
         secret_keys=[SecretStr(SECRET_KEY)], public_url="http://hive.test",
-        service_keys={"cortex": SecretStr("cortex-service-key")},
+        service_keys={"cortex": SecretStr("cortex-service-key"), "misp-connector": SecretStr("misp-service-key")},
     )  # fmt: skip
 
 

@@ -44,11 +44,16 @@ async def filled(world: Any) -> None:
 
 async def alerts(world: Any, expression: dict[str, Any], client: Any = None) -> list[str]:
     steps = [{"_name": "listAlert"}, {"_name": "filter", **expression}, {"_name": "sort", "_fields": [{"sourceRef": "asc"}]}]
-    return [one["sourceRef"] for one in await world.query(*steps, client=client)]
+    found = [one["sourceRef"] for one in await world.query(*steps, client=client)]
+    assert await world.query(*steps[:2], {"_name": "count"}, client=client) == len(found), "a page and a count differ"
+    return found
 
 
 async def first(world: Any, source: str, expression: dict[str, Any], client: Any = None) -> list[dict[str, Any]]:
-    return list(await world.query({"_name": source}, {"_name": "filter", **expression}, client=client))
+    steps = [{"_name": source}, {"_name": "filter", **expression}]
+    found = list(await world.query(*steps, client=client))
+    assert await world.query(*steps, {"_name": "count"}, client=client) == len(found), "a page and a count differ"
+    return found
 
 
 async def classic(world: Any, path: str, query: Any, client: Any = None) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ from hive.audit.history import Position, after, change_out, latest, newest
 from hive.identity.caller import Caller
 from hive.stream.fanout import Stream
 from hive.stream.service import position_of
-from waggle.testing import ServiceDatabase
 
 
 async def changes(world: Any, caller: Caller, position: Position, *, expected: int = 0) -> list[dict[str, Any]]:
@@ -62,10 +61,10 @@ async def test_a_restricted_case_is_seen_by_its_readers_only(world: Any) -> None
     assert [c["objectId"] for c in await changes(world, as_reader, position, expected=1)] == [case["_id"]]
 
 
-async def test_a_slow_commit_is_not_skipped(world: Any, database: ServiceDatabase) -> None:
+async def test_a_slow_commit_is_not_skipped(world: Any) -> None:
     """A transaction that began earlier and commits later still appears, after the one that overtook it."""
     caller, position = await start(world)
-    slow = await asyncpg.connect(database.owner_url)
+    slow = await asyncpg.connect(world.settings.database_url.get_secret_value())
     transaction = slow.transaction()
     await transaction.start()
     await slow.execute(

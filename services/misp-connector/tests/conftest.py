@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from misp_harness import MIGRATIONS, Connector, poller_of, settings_for
+from misp_harness import MIGRATIONS, Connector, Exporting, exporting_of, poller_of, settings_for
 
 from misp_connector.receivers.service import set_default_receivers
 from misp_connector.runtime import open_runtime
@@ -27,6 +27,11 @@ async def connector(database: ServiceDatabase, tmp_path: Path) -> AsyncIterator[
         await set_default_receivers(session, organisations=["soc"], actor="test")
     yield Connector(runtime, poller_of(runtime), database)
     await runtime.stop()
+
+
+@pytest_asyncio.fixture
+async def exporting(connector: Connector) -> Exporting:
+    return exporting_of(connector)
 
 
 @pytest_asyncio.fixture

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 import pymisp
 from misp_double_state import Json, MispState
+from misp_double_writes import Refusal, Writes
 
 WRONG_KEY = (
     "Authentication failed. Please make sure you pass the API key of an API enabled user along in the Authorization header."
@@ -45,7 +47,8 @@ ROLE = {
 class Fault:
     """Spoils the next `times` answers whose path matches `path` (a regular expression) and whose body contains `body`.
 
-    `kind`: html500, html200, truncated, reset, stall (for `seconds`), 429, 403, 404, redirect (to `location`).
+    `kind`: html500, html200, truncated, reset, lost (done, and the connection dropped before the answer), stall (for `seconds`),
+    429, 403, 404, redirect (to `location`).
     """
 
     kind: str
@@ -74,12 +77,17 @@ class MispDouble:
     requests: list[Asked] = field(default_factory=list)
     after: Callable[[Asked], None] | None = None
     """Called after each answer: a test changes the state between two pages here."""
+    before: Callable[[Asked], None] | None = None
+    """Called before each request is looked at: a test kills whoever asks here."""
+    known_tags: set[str] | None = None
+    """Tags that exist; None: all that are asked for."""
     compressed: bool = False
     certificate: Path | None = None
     """PEM with certificate and key: then it speaks https."""
 
     def __enter__(self) -> MispDouble:
         double = self
+        self._lock = threading.Lock()
 
         class Handler(_Handler):
             misp = double
@@ -114,12 +122,6 @@ class MispDouble:
         return None
 
 
-class Refusal(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 class _Handler(BaseHTTPRequestHandler):
     misp: MispDouble
     protocol_version = "HTTP/1.1"
@@ -144,13 +146,20 @@ class _Handler(BaseHTTPRequestHandler):
             return
         asked = Asked(self.command, path, json.loads(raw) if raw else None)
         self.misp.requests.append(asked)
+        if self.misp.before:
+            self.misp.before(asked)
         try:
             if self.headers.get("Authorization") != self.misp.key:
                 raise Refusal(403, WRONG_KEY)
-            answer = self._route(path, asked.body or {})
+            with self.misp._lock:
+                answer = self._route(path, asked.body or {})
+            if fault and fault.kind == "lost":
+                self._drop()
+                return
             self._send(200, answer, broken=fault is not None and fault.kind == "truncated")
         except Refusal as refusal:
-            self._send(refusal.status, {"name": str(refusal), "message": str(refusal), "url": self.path})
+            body = {"name": str(refusal), "message": str(refusal), "url": self.path}
+            self._send(refusal.status, body | ({"saved": False, "errors": refusal.errors} if refusal.errors else {}))
         if self.misp.after:
             self.misp.after(asked)
 
@@ -168,14 +177,17 @@ class _Handler(BaseHTTPRequestHandler):
             case "redirect":
                 self._raw(302, b"", {"Location": fault.location})
             case "reset":
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
+                self._drop()
             case "stall":
                 time.sleep(fault.seconds)
                 return False
             case _:
                 return False
         return True
+
+    def _drop(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def _send(self, status: int, value: Any, *, broken: bool = False) -> None:
         body = json.dumps(value).encode()
@@ -213,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
                 organisation = {"id": "1", "name": "Local", "uuid": "00000000-0000-0000-0000-000000000001"}
                 return {"User": user, "Role": self.misp.role, "UserSetting": [], "Organisation": organisation}
             case ["attributes", "describeTypes.json"]:
-                return json.loads((Path(pymisp.__file__).parent / "data" / "describeTypes.json").read_text())
+                return _described()
             case ["organisations", "view", identity]:
                 return {"Organisation": {"id": identity, "name": "Local", "uuid": "00000000-0000-0000-0000-000000000001"}}
             case ["events", "index"]:
@@ -222,16 +234,45 @@ class _Handler(BaseHTTPRequestHandler):
                 return {"response": self._events(_query(body))}
             case ["attributes", "restSearch"]:
                 return {"response": {"Attribute": self._attributes(_query(body))}}
-            case ["events", "view", identity, *_] | ["events", identity]:
+            case ["events", "view", identity, *_] | ["events", identity] if identity != "add":
                 event = self.misp.state.find(identity)
                 if event is None:
                     raise Refusal(404, "Invalid event")
                 return {"Event": self.misp.state.complete(event, attachments=True)}
-        raise Refusal(404, f"the double has no {path}")
+        return self._write(parts, body)
+
+    def _write(self, parts: list[str], body: Any) -> Any:
+        writes = Writes(self.misp.state, self.misp.role, self.misp.known_tags)
+        match parts:
+            case ["events", "getEditStrategy", identity]:
+                return writes.strategy(identity)
+            case ["events", "add"]:
+                return writes.add_event(body)
+            case ["events", "edit", identity]:
+                return writes.edit_event(identity, body)
+            case ["events", "publish" | "alert", identity]:
+                return writes.publish(identity)
+            case ["attributes", "add", identity]:
+                return writes.add_attributes(identity, body)
+            case ["attributes", "edit", identity]:
+                return writes.edit_attribute(identity, body)
+            case ["attributes", "delete", identity]:
+                return writes.delete_attribute(identity, body)
+            case ["objects", "add", identity]:
+                return writes.add_object(identity, body)
+            case ["objects", "edit", identity]:
+                return writes.edit_object(identity, body)
+            case ["tags", "attachTagToObject"]:
+                return writes.tag(body, attach=True)
+            case ["tags", "removeTagFromObject"]:
+                return writes.tag(body, attach=False)
+            case ["sightings", "add"]:
+                return writes.sight(body)
+        raise Refusal(404, f"the double has no {'/'.join(parts)}")
 
     def _events(self, query: Json) -> list[Json]:
         state = self.misp.state
-        if query.get("deleted"):
+        if query.get("deleted"):  # a condition on attributes there: events without any no longer match
             raise Refusal(500, "the double does not filter events by deleted attributes")
         shown = []
         for event in sorted(state.events.values(), key=lambda e: int(e["id"])):
@@ -249,7 +290,7 @@ class _Handler(BaseHTTPRequestHandler):
                 continue
             about = {k: event[k] for k in ("id", "uuid", "info", "org_id", "orgc_id", "distribution")}
             for attribute, holder in self.misp.state.attributes(event):
-                if attribute["deleted"] or not _fits(attribute, query):
+                if (attribute["deleted"] and not query.get("deleted")) or not _fits(attribute, query):
                     continue
                 shown = {**attribute, "Event": about}
                 if not query.get("withAttachments"):
@@ -258,6 +299,11 @@ class _Handler(BaseHTTPRequestHandler):
                     shown["Object"] = {"id": holder["id"], "uuid": holder["uuid"], "name": holder["name"]}
                 found.append(shown)
         return _paged(found, query)
+
+
+@lru_cache(1)
+def _described() -> Any:
+    return json.loads((Path(pymisp.__file__).parent / "data" / "describeTypes.json").read_text())
 
 
 def _query(body: Json) -> Json:

@@ -292,7 +292,7 @@ class TestCommands:
         with pytest.raises(Poison, match="disabled"):
             await self.handle(connector, MispPollRequested(instance="partner"))
 
-    async def test_an_export_is_refused_at_once_and_for_good(self, connector: Connector) -> None:
+    async def test_an_export_to_nobody_is_refused_once(self, connector: Connector) -> None:
         ref = DataRef.model_validate({"sha256": "0" * 64, "size": 1, "url": "http://hive/x"})
         request = CaseExportRequested(case_id="~1", instance="partner", case_ref=ref)
         envelope = await self.handle(connector, request)

@@ -54,7 +54,9 @@ class Engine:
             listener=Listener(settings.database_system_url.get_secret_value()),
             watcher=JobWatcher(database),
             modules=ModuleList(database),
-            sources=Sources(analyzers=settings.analyzer_paths, responders=settings.responder_paths),
+            sources=Sources(
+                analyzers=settings.analyzer_paths, responders=settings.responder_paths, modules=settings.misp_modules_url
+            ),
             scanning=asyncio.Lock(),
         )
 

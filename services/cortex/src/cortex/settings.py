@@ -40,6 +40,9 @@ class Settings(BaseSettings):
         default_factory=list, description="folders of analyzers, catalog files or URLs of catalogs, separated by commas"
     )
     responder_paths: Listed = Field(default_factory=list, description="the same of responders")
+    misp_modules_url: str | None = Field(
+        None, description="a misp-modules server whose expansion modules are analyzers here; none: off. The runner's setting too"
+    )
     analyzers_python: str | None = Field(None, description="the runner's setting; `cortex analyzers` checks that it is there")
     job_cache_minutes: int = Field(10, ge=0, description="how long a report answers equal requests, for workers that do not say")
     rate_limit: Literal["queue", "refuse"] = Field(

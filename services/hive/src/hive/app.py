@@ -27,12 +27,15 @@ import hive.customfields.routes
 import hive.identity.routes
 import hive.identity.sessions
 import hive.identity.user_routes
+import hive.misp.export_routes
+import hive.misp.offer_routes
 import hive.misp.routes
 import hive.observables.exchange_routes
 import hive.observables.routes
 import hive.observables.similarity_routes
 import hive.observabletypes.routes
 import hive.pages.routes
+import hive.procedures.catalog_routes
 import hive.procedures.routes
 import hive.queues
 import hive.search.routes
@@ -85,6 +88,7 @@ ROUTERS = [
     hive.tags.routes.router,
     hive.comments.routes.router,
     hive.pages.routes.router,
+    hive.procedures.catalog_routes.router,
     hive.procedures.routes.router,
     hive.timeline.routes.router,
     hive.observables.routes.router,
@@ -96,6 +100,8 @@ ROUTERS = [
     *hive.analysis.routes.routers,
     *hive.analysis.action_routes.routers,
     hive.misp.routes.router,
+    hive.misp.export_routes.router,
+    hive.misp.offer_routes.router,
     hive.stream.routes.router,
     hive.claims.router,
     hive.queues.router,

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
         "create", description="classic API: a value of a custom field that does not exist defines it, is dropped, or is refused"
     )
     v0_strict4: bool = Field(False, description="classic API: the exact codes of TheHive 4 where this one follows TheHive 3")
+    v0_export_wait: float = Field(
+        30, ge=0, le=300, description="classic API: seconds an export to MISP is waited for before the answer is 202"
+    )
     template_by_alert_type: bool = Field(
         False, description="classic API: an alert without a template becomes a case by the template named like its type"
     )

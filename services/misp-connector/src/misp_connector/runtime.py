@@ -12,6 +12,9 @@ from fastapi import Request
 
 from misp_connector.claims.retention import run_retention
 from misp_connector.events.consumers import Commands
+from misp_connector.exporting.exporter import CHANNEL as EXPORTS
+from misp_connector.exporting.exporter import Exporter
+from misp_connector.exporting.neighbours import Neighbours
 from misp_connector.polling.poller import CHANNEL, Poller
 from misp_connector.settings import Settings
 from waggle.blobs import BlobStore, open_store
@@ -49,7 +52,7 @@ class Runtime:
         await bus.start()
 
     async def start_work(self, bus: Bus) -> None:
-        """Poller, consumers, relay and retention, on this loop until `stop`."""
+        """Poller, exporter, consumers, relay and retention, on this loop until `stop`."""
         await self.watch(bus)
         await bus.subscribe(MISP_COMMANDS, Commands(self.database, self.notifier))
         poller = Poller(
@@ -62,11 +65,23 @@ class Runtime:
             feed_folders=tuple(self.settings.feed_folders),
             parallel=self.settings.parallel_polls,
         )
+        exporter = Exporter(
+            database=self.database,
+            blobs=self.blobs,
+            secrets=self.secrets,
+            guard=self.guard,
+            notifier=self.notifier,
+            neighbours=Neighbours(self.settings.neighbour_keys, self.guard),
+            claims_url=self.settings.claims_url,
+            parallel=self.settings.parallel_exports,
+        )
         listener = Listener(self.database.app_url)
         listener.on(CHANNEL, poller.wake)
+        listener.on(EXPORTS, exporter.wake)
         listener.start()
         for name, work in (
             ("poller", poller.run()),
+            ("exporter", exporter.run()),
             ("relay", Relay(self.database, bus).run()),
             ("retention", run_retention(self.database, self.blobs, days=self.settings.blob_days)),
             ("listener", _until_cancelled(listener)),

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     service_keys: dict[str, SecretStr] = Field(
         default_factory=dict, description='keys by which neighbours fetch claims here: {"hive": key}'
     )
+    neighbour_keys: dict[str, SecretStr] = Field(
+        default_factory=dict, description="keys by which this service fetches cases and files from hive: {origin URL: key}"
+    )
     internal_url: str = Field("http://127.0.0.1:9002", description="where neighbours reach this service's API")
     feed_folders: Annotated[list[Path], NoDecode, BeforeValidator(_listed)] = Field(
         default_factory=list, description="folders below which feeds may be set over REST, separated by commas"
@@ -50,6 +53,7 @@ class Settings(BaseSettings):
         description="hosts and CIDRs that targets set over REST may lie in",
     )
     parallel_polls: int = Field(4, ge=1, le=64, description="instances that one process polls at the same time")
+    parallel_exports: int = Field(2, ge=1, le=32, description="cases that one process exports at the same time")
     metrics_token: SecretStr | None = Field(None, description="who else than loopback may read /metrics")
 
     @property

@@ -58,13 +58,17 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """Conditions over one object, whose table goes by `alias`. `org` narrows every row that is read, of side tables too."""
+    """Conditions over one object, whose table goes by `alias`. `org` narrows every row that is read, of side tables too.
+
+    `probing`: the objects come from elsewhere, one by one, so that no index is asked for candidates of a pattern.
+    """
 
     entity: Entity
     alias: str
     parameters: Parameters
     org: int | str | None = None
     coerces: bool = False
+    probing: bool = False
 
     def condition(self, node: Node) -> str:
         """Never null, so that it can be negated."""
@@ -234,7 +238,7 @@ class Compiler:
     def _fits(self, found: Field, value: str, operator: str, pattern: str) -> str:
         bound = self.parameters.bind(pattern, "text")
         exact = f"{value} {operator} {bound}"
-        return f"({self._among(found.like, bound)} AND {exact})" if found.like else exact
+        return f"({self._among(found.like, bound)} AND {exact})" if found.like and not self.probing else exact
 
     def _must_be_text(self, name: str, found: Field) -> None:
         if found.value_kind != "text":

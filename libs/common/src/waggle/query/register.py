@@ -15,11 +15,12 @@ Bind = Callable[[Any, str], str]
 class Lookup:
     """Candidates from an index that has no order: `key` of the object is among the `rows`, a SELECT for the wanted `{value}`.
 
-    They are at least the objects that fit.
+    They are at least the objects that fit. `alone`: exactly those, each once, and all of them seen.
     """
 
     key: str
     rows: str
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Side:
     """Values in rows of their own: `alert_tags`, `alert_fields`.
 
     `owner` refers to the object's id, `fixed` narrows the rows (`{"field_no": 7}`), `date` is a copy of the object's date,
-    by which a page can be read in order. `row`: the rows' own key, where one object may hold the same value twice.
+    by which a page can be read in order. `row`: the rows' own key, where one object may hold the same value twice. `alone`: who
+    sees a row sees its object, so objects can be counted by the rows alone.
     """
 
     table: str
@@ -37,6 +39,7 @@ class Side:
     org: str | None = "org_id"
     fixed: Mapping[str, int | str] = field(default_factory=dict)
     row: str | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

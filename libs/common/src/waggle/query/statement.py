@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from waggle.query.ast import EVERYTHING, And, Equal, Everything, Node, SortKey
+from waggle.query.ast import EVERYTHING, And, Equal, Everything, Node, SortKey, Words
 from waggle.query.compiler import Compiler, Parameters
 from waggle.query.register import Entity, Field, Side
 from waggle.query.values import NoMatch
@@ -64,16 +64,18 @@ def page_sql(search: Search, columns: str) -> Statement:
         order += f" LIMIT {compiler.parameters.bind(search.limit, 'bigint')}"
     if search.offset:
         order += f" OFFSET {compiler.parameters.bind(search.offset, 'bigint')}"
-    page = f"SELECT {columns.replace('{t}', TABLE)} FROM {source} WHERE {' AND '.join(conditions) or 'true'}"
+    chosen = f"SELECT {columns.replace('{t}', TABLE)} FROM {source}"
+    page = f"{chosen} WHERE {' AND '.join(conditions) or 'true'}"
     candidates = None if driven or search.limit is None else _candidates(search, compiler)
     if candidates is None:
         return _statement(f"{page} ORDER BY {order}", compiler)
     key, rows = candidates
     few = f"(SELECT count(*) FROM hits) <= {FEW}"
+    walk = f"{chosen} WHERE {' AND '.join(_source(search, compiler.parameters, probing=True)[2])}"
     return _statement(
         f"WITH hits(key) AS MATERIALIZED ({rows} LIMIT {FEW + 1})"
         f" ({page} AND {few} AND {key} = ANY(ARRAY(SELECT key FROM hits)) ORDER BY {order})"
-        f" UNION ALL ({page} AND NOT {few} ORDER BY {order})",
+        f" UNION ALL ({walk} AND NOT {few} ORDER BY {order})",
         compiler,
     )
 
@@ -85,9 +87,31 @@ def _candidates(search: Search, compiler: Compiler) -> tuple[str, str] | None:
 
 def count_sql(search: Search) -> Statement:
     """How many objects match, before the page is cut."""
+    alone = _count_of_rows(search)
+    if alone is not None:
+        return alone
     compiler, source, conditions, _ = _source(search)
     sql = f"SELECT count(*) FROM {source} WHERE {' AND '.join(conditions) or 'true'}"
     return _statement(sql, compiler)
+
+
+def _count_of_rows(search: Search) -> Statement | None:
+    """The count without the objects themselves, where what is asked is one value in rows that can be counted alone."""
+    if search.narrowing is not None:
+        return None
+    compiler = Compiler(search.entity, TABLE, Parameters(), search.org, search.coerces)
+    driver, rest = _driver(search)
+    side = compiler.find(driver.field).side if driver else None
+    if driver is not None and side is not None and side.alone and isinstance(rest, Everything):
+        field = compiler.find(driver.field)
+        conditions = [*compiler.side_rows(side, ROW), compiler.test(driver.field, field, f"{ROW}.{side.value}", driver)]
+        counted = f"DISTINCT {ROW}.{side.owner}" if side.row else "*"
+        return _statement(f"SELECT count({counted}) FROM {side.table} {ROW} WHERE {' AND '.join(conditions)}", compiler)
+    match = search.entity.match
+    if match is not None and match.alone and isinstance(search.query, Words) and search.query.field is None:
+        found = compiler.candidates(search.query) if len(search.query.phrases) == 1 else None
+        return _statement(f"SELECT count(*) FROM ({found[1]}) found", compiler) if found else None
+    return None
 
 
 def where_sql(search: Search, *, alias: str = TABLE, first: int = 1) -> Statement:
@@ -101,10 +125,12 @@ def _statement(sql: str, compiler: Compiler) -> Statement:
     return Statement(sql, tuple(compiler.parameters.values), tuple(compiler.parameters.types))
 
 
-def _source(search: Search) -> tuple[Compiler, str, list[str], Side | None]:
+def _source(
+    search: Search, parameters: Parameters | None = None, *, probing: bool = False
+) -> tuple[Compiler, str, list[str], Side | None]:
     """FROM and WHERE; the side table that drives them, if one does."""
     entity = search.entity
-    compiler = Compiler(entity, TABLE, Parameters(), search.org, search.coerces)
+    compiler = Compiler(entity, TABLE, parameters or Parameters(), search.org, search.coerces, probing)
     driver, rest = _driver(search)
     source, conditions, side = f"{entity.table} {TABLE}", compiler.scope(), None
     if driver is not None:

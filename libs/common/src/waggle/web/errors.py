@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from waggle.errors import BadRequest, CreateError, InvalidFields, SearchTooSlow, Unavailable, WaggleError
+from waggle.errors import BadRequest, CreateError, Forbidden, InvalidFields, SearchTooSlow, Unavailable, WaggleError
 from waggle.web.answers import JsonResponse
 
 log = structlog.get_logger(__name__)
@@ -78,6 +78,9 @@ def database_failure(error: BaseException) -> WaggleError | None:
         return BadRequest("it refers to something that does not exist, or is referred to itself")
     if state == "57014":
         return SearchTooSlow()
+    if state == "42501" and "row-level security" in str(error):
+        # The service's own check passed a moment ago, and the right was withdrawn before the write.
+        return Forbidden("your right to this was taken back while it was under way")
     if state[:2] in UNAVAILABLE or state in RETRYABLE:
         return Unavailable("the database cannot do this now; try again")
     return None

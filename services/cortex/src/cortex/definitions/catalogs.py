@@ -1,4 +1,7 @@
-"""Catalogs on the network: contracts/cortex.md §5.2, §5.3. They come from the operator's settings, so their hosts are trusted."""
+"""What is fetched: catalogs (contracts/cortex.md §5.2, §5.3) and the list of a misp-modules server.
+
+They come from the operator's settings, so their hosts are trusted.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ def is_url(place: str) -> bool:
     return place.startswith(("http://", "https://"))
 
 
-async def fetch(places: Iterable[str]) -> Fetched:
-    """The catalogs among the places."""
-    urls = list(dict.fromkeys(place for place in places if is_url(place)))
+async def fetch(wanted: Iterable[str]) -> Fetched:
+    """What these URLs hold."""
+    urls = list(dict.fromkeys(wanted))
     if not urls:
         return {}
     guard = OutboundGuard().trusting()

@@ -42,6 +42,8 @@ class Flavor:
     items: list[dict[str, Any]] = field(default_factory=list)
     network: str | list[str] | None = None
     """Ours: "none" or the hosts that it calls; None = it does not say. Other engines ignore the key."""
+    misp_module: dict[str, Any] | None = None
+    """What is asked of a misp-modules server; no program is started then."""
     problem: str | None = None
 
     @property
@@ -87,6 +89,9 @@ def parse(raw: dict[str, Any], *, kind: str, source: Path | str) -> Flavor:
             raise FlavorError(f"{name} is empty or has blanks or slashes in it: {raw[name]!r}")
     root = None if isinstance(source, str) else source.parent.parent
     command, problem = _remote(raw) if root is None else _command(raw.get("command"), root)
+    image = raw.get("dockerImage") if isinstance(raw.get("dockerImage"), str) else None
+    if image and root is not None and problem:  # what cannot be started here is in the image
+        command, problem = None, None
     return Flavor(
         kind=kind,
         name=raw["name"],
@@ -99,7 +104,7 @@ def parse(raw: dict[str, Any], *, kind: str, source: Path | str) -> Flavor:
         data_types=[t for t in _list(raw.get("dataTypeList")) if isinstance(t, str)],
         command=command,
         root=None if root is None else str(root),
-        docker_image=raw.get("dockerImage") if isinstance(raw.get("dockerImage"), str) else None,
+        docker_image=image,
         base_config=raw.get("baseConfig") if isinstance(raw.get("baseConfig"), str) else None,
         config=raw["config"] if isinstance(raw.get("config"), dict) else {},
         items=_items(raw.get("configurationItems")),
@@ -130,10 +135,12 @@ def _remote(raw: dict[str, Any]) -> tuple[None, str | None]:
 def _command(value: Any, root: Path) -> tuple[str | None, str | None]:
     """The absolute command and what is wrong with it. One that leaves the folder is dropped: it names somebody else's program."""
     if not isinstance(value, str) or not value:
-        return None, "the flavor names no command: only a docker runner could run it"
+        return None, "the flavor names neither a command nor a docker image"
     path = (root / value).resolve()
     if not path.is_relative_to(root.resolve()):
         return None, f"its command {value} lies outside of {root}"
+    if not path.is_file() and (root / value.split()[-1]).is_file():
+        return str(path), f"its command is a command line and no path: {value}. Name the program alone and make it executable"
     if not path.is_file():
         return str(path), f"its command is not there: {path}"
     return str(path), None

@@ -30,6 +30,7 @@ class Definition(Base):
     base_config: Mapped[str | None] = mapped_column(Text)
     config: Mapped[dict[str, Any]] = mapped_column(JSONB)
     items: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    misp_module: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     source: Mapped[str] = mapped_column(Text)
     readable_error: Mapped[str | None] = mapped_column(Text)
     seen_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cortex.bridge.definitions import flavors_of, list_url
 from cortex.definitions.catalogs import Fetched, is_url
 from cortex.definitions.flavor import Flavor, FlavorError, objects_of, parse, read_file
 
@@ -21,15 +22,16 @@ log = structlog.get_logger(__name__)
 
 _UPSERT = text("""
 INSERT INTO definitions (kind, id, name, flavor_version, description, author, url, license, data_types, command, root,
-  docker_image, base_config, config, items, source, readable_error, network, seen_at, gone_at)
+  docker_image, base_config, config, items, source, readable_error, network, misp_module, seen_at, gone_at)
 VALUES (:kind, :id, :name, :flavor_version, :description, :author, :url, :license, :data_types, :command, :root,
   :docker_image, :base_config, CAST(:config AS jsonb), CAST(:items AS jsonb), :source, :readable_error,
-  CAST(:network AS jsonb), now(), NULL)
+  CAST(:network AS jsonb), CAST(:misp_module AS jsonb), now(), NULL)
 ON CONFLICT (kind, id) DO UPDATE SET name = EXCLUDED.name, flavor_version = EXCLUDED.flavor_version,
   description = EXCLUDED.description, author = EXCLUDED.author, url = EXCLUDED.url, license = EXCLUDED.license,
   data_types = EXCLUDED.data_types, command = EXCLUDED.command, root = EXCLUDED.root, docker_image = EXCLUDED.docker_image,
   base_config = EXCLUDED.base_config, config = EXCLUDED.config, items = EXCLUDED.items, source = EXCLUDED.source,
-  readable_error = EXCLUDED.readable_error, network = EXCLUDED.network, seen_at = now(), gone_at = NULL
+  readable_error = EXCLUDED.readable_error, network = EXCLUDED.network, misp_module = EXCLUDED.misp_module,
+  seen_at = now(), gone_at = NULL
 """)
 _STAY = text("UPDATE definitions SET seen_at = now() WHERE source = ANY(:sources) AND gone_at IS NULL")
 _IMAGES = text("""
@@ -42,10 +44,20 @@ _GONE = text("UPDATE definitions SET gone_at = now() WHERE seen_at < now() AND g
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where definitions come from, by kind: folders (every sub-folder's `*.json`, not deeper), catalog files, or URLs of them."""
+    """Where definitions come from, by kind: folders (every sub-folder's `*.json`, not deeper), catalog files, or URLs of them.
+
+    `modules` is the URL of a misp-modules server, whose expansion modules are analyzers too.
+    """
 
     analyzers: list[str]
     responders: list[str]
+    modules: str | None = None
+
+    @property
+    def urls(self) -> list[str]:
+        """Everything that has to be fetched."""
+        listed = [list_url(self.modules)] if self.modules else []
+        return [*(place for _, place in self if is_url(place)), *listed]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         for kind, places in (("analyzer", self.analyzers), ("responder", self.responders)):
@@ -70,6 +82,9 @@ def read_flavors(sources: Sources, fetched: Fetched) -> list[Flavor]:
     for kind, place in sources:
         flavors = _remote(kind, place, fetched[place]) if is_url(place) else _local(kind, Path(place).absolute())
         found |= {(kind, flavor.id): flavor for flavor in flavors}
+    if sources.modules:
+        url = list_url(sources.modules)
+        found |= {("analyzer", flavor.id): flavor for flavor in _modules(url, fetched[url])}
     return list(found.values())
 
 
@@ -78,6 +93,16 @@ def _remote(kind: str, url: str, content: bytes | str) -> Iterator[Flavor]:
         yield _unreadable(kind, url, content)
         return
     yield from _parsed(kind, url, partial(objects_of, content))
+
+
+def _modules(url: str, content: bytes | str) -> Iterator[Flavor]:
+    if isinstance(content, str):
+        yield _unreadable("analyzer", url, content)
+        return
+    try:
+        yield from flavors_of(content, url)
+    except FlavorError as error:
+        yield _unreadable("analyzer", url, str(error))
 
 
 def _local(kind: str, place: Path) -> Iterator[Flavor]:
@@ -118,6 +143,7 @@ def _row(flavor: Flavor) -> dict[str, Any]:
         "source": flavor.source,
         "readable_error": flavor.problem,
         "network": None if flavor.network is None else orjson.dumps(flavor.network).decode(),
+        "misp_module": None if flavor.misp_module is None else orjson.dumps(flavor.misp_module).decode(),
     }
 
 

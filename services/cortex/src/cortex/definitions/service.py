@@ -37,7 +37,7 @@ async def get_definition(session: AsyncSession, *, kind: str, definition_id: str
 async def rescan(engine: Engine) -> int:
     """Reads the folders and catalogs and stores what is there; returns how many definitions there are."""
     async with engine.scanning:
-        fetched = await catalogs.fetch(place for _, place in engine.sources)
+        fetched = await catalogs.fetch(engine.sources.urls)
         flavors = await asyncio.to_thread(scan.read_flavors, engine.sources, fetched)
         async with engine.database.system() as session:
             await scan.store(session, flavors, [url for url, content in fetched.items() if isinstance(content, str)])

@@ -1,4 +1,4 @@
-"""Searchable fields of jobs, and their lists. A job's `data` is matched exactly, by a hash index."""
+"""Searchable fields of jobs, of their reports and of what those found. A job's `data` is matched exactly, by a hash index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cortex.jobs.models import Job
 from cortex.markings import PAP_NUMBERS, TLP_NUMBERS
 from cortex.search import STAMPS, find_all
-from waggle.query import Entity, Field
+from waggle.query import Entity, Field, Relation
 from waggle.web.paging import Page
 
 
@@ -24,6 +24,26 @@ def _of_file(column: str) -> str:
     return f"(SELECT {column} FROM attachments a JOIN blobs b USING (sha256) WHERE a.id = {{t}}.attachment_id)"
 
 
+ARTIFACTS = Entity(
+    kind="artifact",
+    table="artifacts",
+    texts=("data", "message"),
+    fields={
+        "_id": Field("{t}.id", "integer"),
+        "dataType": Field("{t}.data_type"),
+        "data": Field("{t}.data"),
+        "message": Field("{t}.message"),
+        "tags": Field("{t}.tags", "list"),
+        "tlp": _scale("{t}.tlp", TLP_NUMBERS),
+    },
+)
+REPORTS = Entity(
+    kind="report",
+    table="reports",
+    id="job_id",
+    fields={"_id": Field("{t}.job_id", "uuid"), "verdict": Field("{t}.verdict->>'level'")},
+    children={"artifact": Relation(lambda: ARTIFACTS, "{t}.job_id = {other}.job_id")},
+)
 JOBS = Entity(
     kind="job",
     table="jobs",
@@ -57,6 +77,7 @@ JOBS = Entity(
         "attachment.size": Field(_of_file("b.size"), "integer"),
         **STAMPS,
     },
+    children={"report": Relation(lambda: REPORTS, "{t}.id = {other}.job_id")},
 )
 
 

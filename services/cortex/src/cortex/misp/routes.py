@@ -9,13 +9,11 @@ from starlette.responses import Response
 
 from cortex.access import engine_of, require
 from cortex.acting import Actor
-from cortex.engine import Engine
 from cortex.jobs import service as jobs
 from cortex.jobs.models import ENDED
 from cortex.jobs.requests import File, RunRequest
-from cortex.misp import query
+from cortex.misp import answers, question, samples
 from cortex.workers.targets import find_target
-from waggle.contracts.vocabulary import DEFAULT_PAP, DEFAULT_TLP
 from waggle.errors import BadRequest, NotFound, TooManyRequests
 from waggle.web.answers import JsonResponse
 from waggle.web.fields import parse_json
@@ -39,7 +37,8 @@ QUERY_BODY: dict[str, Any] = {
 @router.get("/modules", responses={200: {"model": list[dict[str, Any]]}})
 async def modules(request: Request, actor: Annotated[Actor, require("read")]) -> Response:
     """The organisation's analyzers as MISP's modules, from memory."""
-    return JsonResponse(await engine_of(request).modules.of(actor))
+    found = await engine_of(request).modules.of(actor)
+    return Response(found.content, media_type="application/json", headers={"X-Total": str(found.total)})
 
 
 @router.post("/query", openapi_extra=QUERY_BODY, responses={200: {"model": dict[str, Any]}})
@@ -49,41 +48,38 @@ async def ask(request: Request, actor: Annotated[Actor, require("analyze")]) -> 
     body = parse_json(await request.body())
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object")
-    question = query.read(body)
-    wanted = await _run_request(engine, question)
     try:
+        asked = question.read(body)
+        file = await samples.stored(asked, engine.blobs)
         async with engine.database.raw() as connection:
-            target = await find_target(connection, actor, kind="analyzer", worker_id=None, name=question.module)
+            target = await find_target(connection, actor, kind="analyzer", worker_id=None, name=asked.module)
             run = await jobs.run(
                 connection,
                 actor,
                 target=target,
-                request=wanted,
+                request=_run_request(asked, file, target.data_types),
                 default_cache_minutes=engine.settings.job_cache_minutes,
                 refuse_over_rate=engine.settings.rate_limit == "refuse",
             )
     except NotFound:
-        return JsonResponse({"error": f"Module {question.module} not found"}, 404)
-    except TooManyRequests as refusal:
+        return JsonResponse({"error": f"Module {asked.module} not found"})
+    except (TooManyRequests, question.UnreadableFile) as refusal:
         return JsonResponse({"error": refusal.message})
     engine.notifier.wake("dispatch")
     if run.job.status not in ENDED:
         await engine.watcher.wait(run.job.id, seconds=engine.settings.misp_wait_seconds)
     async with engine.database.begin(actor.scope) as session:
         job = await jobs.get_job(session, actor, job_id=run.job.id.hex)
-        return JsonResponse(await query.answer(session, engine.blobs, job=job))
+        return JsonResponse(await answers.answer(session, engine.blobs, job=job))
 
 
-async def _run_request(engine: Engine, question: query.Question) -> RunRequest:
-    """MISP's call carries no marking, so it gets the defaults, not the least (threats S18)."""
-    file = None
-    if question.content is not None:
-        file = File(await engine.blobs.put(question.content), question.file_name, "application/octet-stream")
+def _run_request(asked: question.Question, file: File | None, data_types: list[str]) -> RunRequest:
+    data_type, value = asked.for_worker(data_types)
     return RunRequest(
-        data_type=question.data_type,
-        data=None if file else question.value,
+        data_type=data_type,
+        data=None if file else value,
         file=file,
-        tlp=DEFAULT_TLP,
-        pap=DEFAULT_PAP,
+        tlp=asked.tlp,
+        pap=asked.pap,
         priority=SOMEBODY_WAITS,
     )

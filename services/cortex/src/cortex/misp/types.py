@@ -49,6 +49,35 @@ OTHER_INPUTS = (
 )  # fmt: skip
 
 
+HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha512/224", "sha512/256", "ssdeep", "imphash", "pehash",
+          "impfuzzy", "tlsh", "authentihash")  # fmt: skip
+# Composite types whose halves are indicators by themselves, with the data types of the halves (misp.md §3.3).
+COMPOSITES: dict[str, tuple[str, str]] = {
+    **{f"filename|{name}": ("filename", "hash") for name in HASHES},
+    "domain|ip": ("domain", "ip"),
+    "hostname|port": ("fqdn", ""),
+    "ip-src|port": ("ip", ""),
+    "ip-dst|port": ("ip", ""),
+}
+
+
+def is_misp_type(name: str) -> bool:
+    return name in DATA_TYPES or name in OTHER_INPUTS or "|" in name
+
+
+def halves_of(misp_type: str, value: str) -> list[tuple[str, str]]:
+    """Data type and value of what a composite value is made of; nothing for other types.
+
+    The last separator counts: names of files may hold one too, and so may addresses.
+    """
+    kinds = COMPOSITES.get(misp_type)
+    if kinds is None:
+        return []
+    separator = "|" if "|" in value or not misp_type.endswith("|port") else ":"
+    halves = value.rpartition(separator)[::2]
+    return [(kind, half.strip("[]")) for kind, half in reversed(list(zip(kinds, halves, strict=True))) if kind and half]
+
+
 def data_type_of(misp_type: str) -> str:
     return DATA_TYPES.get(misp_type, "other")
 
@@ -59,6 +88,7 @@ def inputs_of(data_types: list[str]) -> list[str]:
     for data_type in data_types:
         ours = ALIASES.get(data_type, data_type)
         found |= dict.fromkeys(OTHER_INPUTS if ours == "other" else MISP_TYPES.get(ours, ()))
+        found |= dict.fromkeys(name for name, kinds in COMPOSITES.items() if ours in kinds)
     return list(found)
 
 

@@ -31,6 +31,10 @@ MOST_PRINTED = 4000
 MISSING_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 DISABLED = "The worker was disabled before its job could run."
 NO_RUNNER = "Worker cannot be run: no runner of this engine fits it (it names no command)."
+NO_BRIDGE = "Worker cannot be run: the runner knows no misp-modules server. Set CORTEX_MISP_MODULES_URL for it too."
+NOT_ITS_RUNNER = (
+    "Worker cannot be run: its runner is set to {0}, which cannot run it here; this engine's runners are {1} (CORTEX_RUNNERS)."
+)
 
 
 class Refused(Exception):
@@ -115,9 +119,7 @@ class Execution:
         folders.write_input(folder, given)
 
     async def _execute(self, job: Job, worker: Worker, folder: Path, leave: Pass, scrubber: Scrubber) -> Outcome:
-        runner = next((r for r in self.runners if r.fits(worker)), None)
-        if runner is None:
-            raise Refused(NO_RUNNER)
+        runner = self._runner_of(worker)
         timeout = worker.timeout_minutes * 60.0 if worker.timeout_minutes else self.default_time_limit
         if job.deadline is not None:
             left = (job.deadline - now_ms()) / 1000
@@ -147,6 +149,17 @@ class Execution:
         if isinstance(result, Report):
             await self._store_files(outcome, result)
         return outcome
+
+    def _runner_of(self, worker: Worker) -> Runner:
+        """The worker's own choice, else the first that fits."""
+        fitting = [runner for runner in self.runners if runner.fits(worker)]
+        if worker.runner is not None:
+            fitting = [runner for runner in fitting if runner.name == worker.runner]
+        if fitting:
+            return fitting[0]
+        if worker.runner is not None:
+            raise Refused(NOT_ITS_RUNNER.format(worker.runner, ", ".join(runner.name for runner in self.runners)))
+        raise Refused(NO_RUNNER if worker.misp_module is None else NO_BRIDGE)
 
     async def _read(self, folder: Path, scrubber: Scrubber) -> Report | Failure:
         """A short report is read faster than a thread is woken for it."""

@@ -33,6 +33,10 @@ class Worker:
     network: Any = None
     """What its flavor declares: "none", a list of hosts, or nothing."""
     docker_image: str | None = None
+    misp_module: dict[str, Any] | None = None
+    """The module of a misp-modules server that answers in place of a program."""
+    runner: str | None = None
+    """The runner that its operator has chosen; None: the first that fits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,16 @@ def runners_of(settings: RunnerSettings, runner_id: RunnerId, zygotes: Zygotes) 
         known["docker"] = _docker_runner(settings)
     if unknown := [name for name in settings.runners if name not in known]:
         raise SettingsError(f"CORTEX_RUNNERS names what is no runner: {', '.join(unknown)}")
-    return [known[name] for name in settings.runners]
+    named = [known[name] for name in settings.runners]
+    return [*named, _module_runner(settings)] if settings.misp_modules_url else named
+
+
+def _module_runner(settings: RunnerSettings) -> Runner:
+    """Imported only where it is wanted, like the next."""
+    from cortex.bridge.runner import ModuleRunner
+
+    assert settings.misp_modules_url is not None
+    return ModuleRunner(settings.misp_modules_url, max_answer=settings.max_report_mib * 2**20)
 
 
 def _docker_runner(settings: RunnerSettings) -> Runner:

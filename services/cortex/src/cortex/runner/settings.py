@@ -49,6 +49,8 @@ class RunnerSettings:
     """Definitions (`Name_1_0`) that keep the machine's own network: for protocols that no HTTP proxy carries."""
     runners: tuple[str, ...]
     """The ways to run a job, in the order in which the first that fits is taken."""
+    misp_modules_url: str | None
+    """A misp-modules server whose expansion modules are analyzers; None = off."""
     docker_url: str | None
     """The Docker daemon (`unix:///var/run/docker.sock`, `tcp://…`), for the runner docker; None = as `docker` finds it."""
     docker_job_directory: str | None
@@ -117,6 +119,7 @@ class RunnerSettings:
             egress_allow=listed("CORTEX_EGRESS_ALLOW", ""),
             egress_direct=listed("CORTEX_EGRESS_DIRECT", ""),
             runners=listed("CORTEX_RUNNERS", "warm,process"),
+            misp_modules_url=env.get("CORTEX_MISP_MODULES_URL") or None,
             docker_url=env.get("CORTEX_DOCKER_URL") or None,
             docker_job_directory=env.get("CORTEX_DOCKER_JOB_DIRECTORY") or None,
             docker_image_prefix=env.get("CORTEX_DOCKER_IMAGE_PREFIX") or "",

@@ -60,7 +60,8 @@ WITH RECURSIVE org AS (
   INSERT INTO announcements (job_id, what) SELECT id, 'started' FROM job WHERE announced
 )
 SELECT job.*, w.id AS found_worker,
-  w.command, w.root, w.docker_image, w.config_sealed, w.timeout_minutes, d.config AS flavor_config, d.network,
+  w.command, w.root, w.docker_image, w.config_sealed, w.timeout_minutes, w.runner, d.config AS flavor_config, d.network,
+  d.misp_module,
   encode(a.sha256, 'hex') AS file_sha256, a.name AS file_name, a.content_type AS file_content_type
 FROM job
 LEFT JOIN workers w ON w.id = job.worker_id
@@ -195,6 +196,8 @@ def _job(row: asyncpg.Record) -> Job:
             timeout_minutes=row["timeout_minutes"],
             network=row["network"],
             docker_image=row["docker_image"],
+            misp_module=row["misp_module"],
+            runner=row["runner"],
         )
     if row["file_sha256"] is not None:
         file = InputFile(row["file_sha256"], row["file_name"], row["file_content_type"])

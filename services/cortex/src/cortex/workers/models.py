@@ -40,6 +40,7 @@ class Worker(Base, Stamped):
     rate_unit: Mapped[str | None] = mapped_column(Text)
     cache_minutes: Mapped[int | None] = mapped_column(Integer)
     timeout_minutes: Mapped[int | None] = mapped_column(Integer)
+    runner: Mapped[str | None] = mapped_column(Text)
 
 
 class BaseConfig(Base):

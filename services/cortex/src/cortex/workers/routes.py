@@ -113,6 +113,7 @@ def _add_enabling(router: APIRouter, kind: str) -> None:
                 given=given.configuration,
                 limits=given.limits(),
                 data_types=given.dataTypeList,
+                runner=given.runner,
             )
         _changed(engine)
         return shown(show_worker(worker, with_configuration=False), 201)

@@ -13,6 +13,7 @@ from cortex.workers.models import Worker
 from cortex.workers.service import Limits, SharedConfig
 
 RateUnit = Literal["Second", "Minute", "Hour", "Day", "Month"]
+RunnerName = Literal["warm", "process", "docker"]
 Small = Annotated[Whole, Field(ge=0, le=1_000_000_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -30,6 +31,9 @@ class _Limits(BaseModel):
     rateUnit: Annotated[RateUnit | None, Removable] = None
     jobCache: Annotated[Small | None, Removable] = None
     jobTimeout: Annotated[Small | None, Removable] = None
+    runner: Annotated[RunnerName | None, Removable] = Field(
+        None, description="ours: how its jobs are run; none: the first way that fits"
+    )
 
 
 class NewWorker(_Limits, Lenient):
@@ -49,6 +53,7 @@ COLUMNS = {
     "rateUnit": "rate_unit",
     "jobCache": "cache_minutes",
     "jobTimeout": "timeout_minutes",
+    "runner": "runner",
     "dataTypeList": "data_types",
     "dockerImage": "docker_image",
 }
@@ -94,6 +99,7 @@ class ShownWorker(Shown):
     rateUnit: RateUnit
     jobCache: int
     jobTimeout: int
+    runner: RunnerName
     type: Literal["analyzer", "responder"]
     maxTlp: int | None
     maxPap: int | None
@@ -125,6 +131,7 @@ def show_worker(worker: Worker, *, with_configuration: bool) -> ShownWorker:
         "rateUnit": worker.rate_unit,
         "jobCache": worker.cache_minutes,
         "jobTimeout": worker.timeout_minutes,
+        "runner": worker.runner,
         "maxTlp": None if worker.max_tlp is None else TLP_NUMBERS[worker.max_tlp],
         "maxPap": None if worker.max_pap is None else PAP_NUMBERS[worker.max_pap],
         "configuration": worker.public_config if with_configuration else None,

@@ -75,6 +75,7 @@ async def enable(
     given: dict[str, Any],
     limits: Limits,
     data_types: list[str] | None = None,
+    runner: str | None = None,
 ) -> Worker:
     """Enables a definition in the actor's organisation. Raises InvalidFields for its configuration, ConflictError for its name.
 
@@ -108,6 +109,7 @@ async def enable(
         rate_unit=limits.rate_unit,
         cache_minutes=limits.cache_minutes,
         timeout_minutes=limits.timeout_minutes,
+        runner=runner,
         created_at=now_ms(),
         created_by=actor.login,
         version=1,

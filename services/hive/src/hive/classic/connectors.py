@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -24,18 +23,19 @@ from hive.analysis.routes import MayAnalyse
 from hive.analysis.schemas import worker_out
 from hive.analysis.workers import Available, workers
 from hive.answers import answer, no_content
-from hive.cases.lookup import find as find_case
 from hive.classic import showing
 from hive.classic.marks import MayAlert, classic_body
-from hive.classic.outputs import action_out, observable_out
+from hive.classic.outputs import action_out
 from hive.classic.reading import Body, reference, tlp_out
 from hive.classic.registers import RESPONDER
 from hive.classic.search import Wanted, parsed_query, searchable
 from hive.events.outgoing import tell
 from hive.identity.permissions import Permission
 from hive.misp import service as misp
-from hive.observables.models import Observable
+from hive.misp.export_routes import requested
+from hive.misp.exports import InputExport, awaited, classic_answer
 from hive.observables.service import find as find_observable
+from hive.web_bodies import parse_model
 from waggle.contracts.messages.misp import MispPollRequested
 from waggle.errors import NotFound
 from waggle.query import HIVE_V0, Node, Search, Statement, parse_filter, where_sql
@@ -99,16 +99,35 @@ def _misp(router: APIRouter) -> None:
             """Asks the connector to poll all its instances now; it looks for what is new since it last did."""
             return await poll(acting)
 
-    @router.post(f"{MISP}/export/{{case_id}}/{{instance}}", status_code=201)
-    async def export(case_id: str, instance: str, acting: MayAlert) -> Response:
-        """Hands the case's indicators to the connector, which makes or updates the event; answers what was handed over."""
+    @router.get(f"{MISP}/status")
+    async def status(acting: Member) -> Response:
+        """The servers, in the words of TheHive 3 and 4: WARNING when some fail, ERROR when all do."""
+        async with acting.read() as session:
+            found = [one for one in await misp.instances(session) if one.status not in ("DISABLED", "REMOVED")]
+        servers = [
+            {
+                "name": one.name, "version": one.server_version or "", "status": "ERROR" if one.status == "ERROR" else "OK",
+                "url": one.url, "purpose": one.purpose,
+            }
+            for one in found
+        ]  # fmt: skip
+        bad = sum(one["status"] == "ERROR" for one in servers)
+        word = "OK" if not bad else "ERROR" if bad == len(servers) else "WARNING"
+        return answer({"enabled": bool(servers), "status": word, "servers": servers})
+
+    @router.post(f"{MISP}/export/{{case_id}}/{{instance}}", status_code=201, openapi_extra=classic_body())
+    async def export(case_id: str, instance: str, request: Request, acting: MayAlert) -> Response:
+        """Waits for the result: 201 with what was exported, 207 with `success` and `failure`; 204 at once with `v0_strict4`."""
         acting.caller.check(Permission.SHARE)
-        async with acting.begin() as session:
-            case = await find_case(session, reference(case_id))
-            await misp.request_export(acting.hive, session, acting.caller, case, reference(instance))
-            exported = select(Observable).where(Observable.case_id == case.id, Observable.ioc).order_by(Observable.id)
-            shown = [observable_out(one) for one in await session.scalars(exported)]
-        return no_content() if acting.hive.settings.v0_strict4 else answer(shown, 201)
+        async with read_fields(request, json_by_default=True) as fields:
+            given = parse_model(InputExport, fields.values)
+        record_id = await requested(acting, reference(case_id), reference(instance), given)
+        if acting.hive.settings.v0_strict4:
+            return no_content()
+        row = await awaited(acting, record_id, seconds=acting.hive.settings.v0_export_wait)
+        async with acting.read() as session:
+            value, code = await classic_answer(session, row)
+        return answer(value, code)
 
 
 def v0_routes(router: APIRouter) -> None:

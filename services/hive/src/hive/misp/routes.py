@@ -1,4 +1,4 @@
-"""The v1 routes of the MISP connector (hive-v1 §2.14), as far as the platform has them."""
+"""The v1 routes of the MISP connector (hive-v1 §2.14)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from hive.acting import Acting, Member, require
 from hive.answers import answer, no_content
-from hive.cases.lookup import find
 from hive.cases.schemas import InputPromoteAlert, OutputCase, case_out
 from hive.customfields.values import names_in
 from hive.events.alerts import draft_of
@@ -21,7 +20,6 @@ from waggle.contracts.messages.misp import MispPollRequested
 from waggle.errors import TooLarge
 from waggle.web.fields import read_fields
 
-MayExport = Annotated[Acting, require(Permission.SHARE)]
 MayCreateCase = Annotated[Acting, require(Permission.CASE_CREATE)]
 MayPoll = Annotated[Acting, require(Permission.CONFIG)]
 
@@ -49,14 +47,6 @@ async def synchronise(acting: MayPoll) -> Response:
     """Asks the connector to poll all its instances now."""
     async with acting.begin() as session:
         await tell(session, acting.caller, MispPollRequested(), key="instance:*")
-    return no_content()
-
-
-@router.post("/export/{case}/{instance}", status_code=204)
-async def export(case: str, instance: str, acting: MayExport) -> Response:
-    async with acting.begin() as session:
-        found = await find(session, case)
-        await service.request_export(acting.hive, session, acting.caller, found, instance)
     return no_content()
 
 

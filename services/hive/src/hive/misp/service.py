@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID, uuid5
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive import claims
@@ -15,19 +14,19 @@ from hive.audit.service import Root, record
 from hive.cases.models import Case
 from hive.events.outgoing import tell
 from hive.identity.caller import Caller
-from hive.observables.models import Observable
+from hive.misp.document import CONNECTOR, exported_case
 from hive.platform import Hive
 from hive.tables import text_id
 from waggle.contracts.envelope import DataRef
 from waggle.contracts.messages.misp import CaseExportRequested
-from waggle.errors import NotFound
+from waggle.errors import BadRequest, NotFound
 from waggle.ids import now_ms
 
 REQUEST = text(
     "INSERT INTO case_exports (org_id, case_id, instance, event_uuid, state, requested_by, requested_at)"
     " VALUES (:org, :case, :instance, :event, 'requested', :login, :now)"
     " ON CONFLICT (case_id, instance) DO UPDATE SET state = 'requested', requested_by = :login, requested_at = :now,"
-    " finished_at = NULL"
+    " finished_at = NULL RETURNING id"
 )
 FINISH = text(
     "UPDATE case_exports SET state = :state, event_id = coalesce(:event_id, event_id), finished_at = :now,"
@@ -45,47 +44,42 @@ async def instances(session: AsyncSession) -> list[Any]:
     return list((await session.execute(text("SELECT * FROM misp_instances ORDER BY name"))).all())
 
 
-async def request_export(hive: Hive, session: AsyncSession, caller: Caller, case: Case, instance: str) -> None:
-    """Asks the connector to make or update the MISP event of a case. Raises NotFound for an instance nobody told of."""
-    known = await session.scalar(text("SELECT name FROM misp_instances WHERE name = :name"), {"name": instance})
-    if known is None:
-        raise NotFound(f"MISP server {instance[:200]} not found")
-    namespace = await session.scalar(text("SELECT export_namespace FROM installation"))
-    event = uuid5(UUID(str(namespace)), f"{case.org_id}|{case.id}")
-    iocs = await session.scalars(select(Observable).where(Observable.case_id == case.id, Observable.ioc).order_by(Observable.id))
-    body = orjson.dumps(_document(case, list(iocs), event))
-    blob = await hive.blobs.put(body)
+async def request_export(
+    hive: Hive, session: AsyncSession, caller: Caller, case: Case, instance: str, *, publish: bool | None = None
+) -> int:
+    """Asks the connector to make or update the MISP event of a case; the id of the case's record of it.
+
+    Raises NotFound for an instance nobody told of, BadRequest for one that takes no exports.
+    """
+    await _check_instance(session, instance)
+    document = await exported_case(hive, session, case)
+    blob = await hive.blobs.put(document.model_dump_json(exclude_none=True).encode())
     await remember(hive.database, blob)
-    await claims.allow(session, service="misp-connector", sha256=bytes.fromhex(blob.sha256), content_type="application/json")
-    await session.execute(
+    await claims.allow(session, service=CONNECTOR, sha256=bytes.fromhex(blob.sha256), content_type="application/json")
+    record_id = await session.scalar(
         REQUEST,
         {
-            "org": case.org_id, "case": case.id, "instance": instance, "event": event, "login": caller.login, "now": now_ms(),
+            "org": case.org_id, "case": case.id, "instance": instance, "event": document.event_uuid, "login": caller.login,
+            "now": now_ms(),
         },
     )  # fmt: skip
     reference = DataRef(sha256=blob.sha256, size=blob.size, url=f"{hive.settings.claims_url}/{blob.sha256}")
-    message = CaseExportRequested(case_id=text_id(case.id), instance=instance, case_ref=reference)
+    message = CaseExportRequested(case_id=text_id(case.id), instance=instance, case_ref=reference, publish=publish)
     await tell(session, caller, message, key=f"export:{text_id(case.id)}:{instance}")
     root = Root("case", case.id)
     details = {"export": {"instance": instance, "state": "requested"}}
     await record(session, caller, action="update", kind="case", object_id=case.id, root=root, details=details)
+    return int(record_id)
 
 
-def _document(case: Case, iocs: list[Observable], event: UUID) -> dict[str, Any]:
-    """The case with its IOCs as the connector gets it."""
-    return {
-        "event_uuid": str(event), "case_id": text_id(case.id), "number": case.number, "title": case.title,
-        "description": case.description, "severity": case.severity, "tlp": case.tlp, "pap": case.pap,
-        "start_date": case.start_date, "tags": case.tags, "version": case.version,
-        "observables": [
-            {
-                "id": text_id(one.id), "data_type": one.data_type, "data": one.data, "file_name": one.file_name,
-                "sha256": one.sha256.hex() if one.sha256 else None, "tlp": one.tlp, "tags": one.tags, "message": one.message,
-                "sighted": one.sighted, "first_seen": one.first_seen, "origin": one.origin,
-            }
-            for one in iocs
-        ],
-    }  # fmt: skip
+async def _check_instance(session: AsyncSession, name: str) -> None:
+    found = (await session.execute(text("SELECT purpose, status FROM misp_instances WHERE name = :name"), {"name": name})).first()
+    if found is None or found.status == "REMOVED":
+        raise NotFound(f"MISP server {name[:200]} not found")
+    if found.purpose == "ImportOnly":
+        raise BadRequest(f"MISP server {name} only imports")
+    if found.status == "DISABLED":
+        raise BadRequest(f"MISP server {name} is disabled")
 
 
 async def finish_export(

@@ -17,11 +17,13 @@ from hive.search.texts import (
     CASE_TITLE,
     CASE_WORDS,
     COMMENT_WORDS,
+    OBSERVABLE_WORDS,
     PART_WORDS,
-    VALUE_PARTS,
+    REPORT_WORDS,
     VALUES,
     prose,
 )
+from hive.search.texts import OBSERVABLE as OBSERVABLE_TEXTS
 from waggle.contracts.vocabulary import PAP_LEVELS, TLP_LEVELS
 from waggle.query import Bind, Entity, Field, Side
 
@@ -38,6 +40,8 @@ SHARED_CASES = (
     "(SELECT c.*, s.org_id AS viewer_id, s.start_date AS listed_at FROM case_shares s JOIN cases c ON c.id = s.case_id"
     " WHERE c.merged_into IS NULL)"
 )
+# The same where no other organisation shared one.
+OWN_CASES = "(SELECT c.*, c.org_id AS viewer_id, c.start_date AS listed_at FROM cases c WHERE c.merged_into IS NULL)"
 
 
 def _assigned(bind: Bind, login: str) -> str:
@@ -87,9 +91,11 @@ def markings(tlp: Mapping[int, tuple[str, ...]] = TLP) -> dict[str, Field]:
     return {"tlp": Field("{t}.tlp", "scale", words=tlp), "pap": Field("{t}.pap", "scale", words=PAP)}
 
 
-def tags(table: str, owner: str, date: str | None = "date", org: str | None = "org_id") -> dict[str, Field]:
+def tags(
+    table: str, owner: str, date: str | None = "date", org: str | None = "org_id", *, alone: bool = False
+) -> dict[str, Field]:
     """`date` and `org` None for cases: their lists are driven from shares, and a received case has its owner's tags."""
-    return {"tags": Field("{t}.tags", "list", side=Side(table, owner, "tag", date=date, org=org))}
+    return {"tags": Field("{t}.tags", "list", side=Side(table, owner, "tag", date=date, org=org, alone=alone))}
 
 
 def between(later: str, earlier: str) -> str:
@@ -146,7 +152,7 @@ def custom_fields(kind: str, catalogue: Catalogue) -> Callable[[str], Field | No
         numeric = definition.type in NUMERIC
         side = Side(
             f"{kind}_fields", f"{kind}_id", "number" if numeric else "key", fixed={"field_no": definition.number}, row="id",
-            date=None if shared else "date", org=None if shared else "org_id",
+            date=None if shared else "date", org=None if shared else "org_id", alone=not shared,
         )  # fmt: skip
         return Field("", "float", side=side) if numeric else Field("", side=side, read=_key)
 
@@ -187,7 +193,7 @@ ALERT = Entity(
         **ids(caseId="case_id", case="case_id"),
         **markings(),
         **labels(),
-        **tags("alert_tags", "alert_id"),
+        **tags("alert_tags", "alert_id", alone=True),
         "imported": Field("({t}.case_id IS NOT NULL)", "boolean"),
         "assignee": ASSIGNEE,
         "user": ASSIGNEE,
@@ -279,10 +285,9 @@ OBSERVABLE = Entity(
     date="created_at",
     fields={
         **common(),
-        **texts(
-            dataType="data_type", message="message",
-            **{"attachment.name": "file_name", "attachment.contentType": "content_type"},
-        ),
+        **texts(dataType="data_type", **{"attachment.contentType": "content_type"}),
+        "message": prose("message", words=OBSERVABLE_WORDS),
+        "attachment.name": prose("file_name", words=OBSERVABLE_WORDS),
         **numbers(startDate="created_at", sightedAt="sighted_at"),
         **flags(ioc="ioc", sighted="sighted", ignoreSimilarity="ignore_similarity", external="external"),
         **markings(),
@@ -295,7 +300,7 @@ OBSERVABLE = Entity(
         **verdicts(),
     },
     texts=("data", "message", "attachment.name", "tags"),
-    match=VALUE_PARTS,
+    match=OBSERVABLE_TEXTS,
 )  # fmt: skip
 
 # Own and received ones alike; asked only where something was received, for the plain list is read from one index.
@@ -318,7 +323,8 @@ JOB = Entity(
         **numbers(startDate="start_date", endDate="end_date"),
         **ids(observableId="observable_id"),
     },
-    texts=("analyzerName",),
+    texts=("analyzerName", "analyzerDefinition", "errorMessage"),
+    match=REPORT_WORDS,
 )  # fmt: skip
 
 COMMENT = Entity(
@@ -394,6 +400,14 @@ PATTERN = Entity(
         "dataSources": Field("{t}.data_sources", "list"),
     },
     texts=("patternId", "name"),
+)
+
+CATALOG = Entity(
+    kind="catalog",
+    table="pattern_catalogs",
+    org=None,
+    fields={**common(), **texts(name="name", description="description", variant="variant")},
+    texts=("name", "description"),
 )
 
 CUSTOM_EVENT = Entity(

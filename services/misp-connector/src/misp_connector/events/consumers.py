@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import uuid5
 
 import structlog
 
+from misp_connector.exporting.exporter import CHANNEL as EXPORTS
+from misp_connector.exporting.service import take_request
 from misp_connector.instances import service
 from misp_connector.polling.poller import CHANNEL
-from misp_connector.publishing.alert_raised import NAMESPACE
-from misp_connector.publishing.envelopes import envelope_of
-from waggle.contracts.envelope import Envelope
-from waggle.contracts.messages.misp import CaseExportFailed, CaseExportRequested, MispPollRequested
+from waggle.contracts.messages.misp import CaseExportRequested, MispPollRequested
 from waggle.db import Database, Scope
 from waggle.db.notify import Notifier
 from waggle.errors import WaggleError
 from waggle.messaging import Delivery, Poison
 from waggle.messaging.inbox import first_time
-from waggle.messaging.outbox import enqueue
 
 log = structlog.get_logger(__name__)
 
@@ -46,25 +43,9 @@ class Commands:
                 except WaggleError as error:
                     raise Poison(error.message) from None
             elif isinstance(message, CaseExportRequested):
-                await enqueue(session, [_refused(delivery, message)])
+                await take_request(session, envelope=delivery.envelope, message=message)
             else:
                 raise Poison(f"this version does not handle {delivery.envelope.type}")
         self.notifier.wake(CHANNEL)
+        self.notifier.wake(EXPORTS)
         self.notifier.wake("outbox")
-
-
-def _refused(delivery: Delivery, message: CaseExportRequested) -> Envelope:
-    """This version imports only: whoever asks for an export is told so, at once and for good."""
-    answer = CaseExportFailed(
-        case_id=message.case_id,
-        instance=message.instance,
-        error="this version of the connector does not export cases",
-        retryable=False,
-    )
-    return envelope_of(
-        answer,
-        id=uuid5(NAMESPACE, f"export failed:{delivery.envelope.id}"),
-        key=delivery.envelope.key,
-        organisation=delivery.envelope.organisation,
-        causation_id=delivery.envelope.id,
-    )

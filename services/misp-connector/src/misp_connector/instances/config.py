@@ -79,12 +79,34 @@ class Options(BaseModel):
     observable_tags: Texts = ()
     organisations: Texts = Field((), description="hive's organisations that receive the alerts; empty: the default receivers")
     context_attributes: ContextPolicy = Field("describe", description="what becomes of attributes that are no indicators")
+    export_scope: Literal["iocs", "all"] = Field("iocs", description="which observables an export holds")
+    export_strategy: Literal["update", "extend", "new"] = Field(
+        "update",
+        description="a case made of a MISP event: update the event where that is allowed, else extend it; always extend it; or"
+        " make an event without relation",
+    )
+    export_distribution: int = Field(0, ge=0, le=4, description="0 own organisation to 3 all communities, 4 a sharing group")
+    export_sharing_group: int | None = Field(None, ge=1, description="number of the sharing group, for distribution 4")
+    export_publish: bool = Field(False, description="publish exported events; a request may say otherwise")
+    export_case_tags: bool = False
+    export_observable_tags: bool = False
+    export_case_link: bool = Field(False, description="add the address of the case as a link, internal reference")
+    export_objects: bool = Field(True, description="files as objects with their hashes instead of lone samples")
+    export_removed: Literal["keep", "unset_ids", "soft_delete"] = Field(
+        "unset_ids", description="what becomes of an exported attribute whose observable is no longer an IOC, or gone"
+    )
     verify_tls: bool = True
     ca_file: Path | None = Field(None, description="certificates to trust instead of the system's")
     client_cert: Path | None = Field(None, description="client certificate with its key, PEM")
     connect_timeout: Duration = Field(10, ge=1, le=300)
     read_timeout: Duration = Field(120, ge=1, le=3600)
     page_size: int = Field(100, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _sharing_group_is_named(self) -> Options:
+        if (self.export_distribution == 4) != (self.export_sharing_group is not None):
+            raise ValueError("export_sharing_group goes with export_distribution 4, and 4 needs it")
+        return self
 
 
 class InstanceInput(BaseModel):

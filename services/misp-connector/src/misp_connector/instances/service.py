@@ -49,6 +49,10 @@ async def get_instance(session: AsyncSession, *, name: str) -> tuple[Instance, S
     return instance_of(row._mapping), state_of(row._mapping)
 
 
+async def instance_by_id(session: AsyncSession, *, instance_id: int) -> Instance:
+    return instance_of((await session.execute(queries.BY_ID, {"id": instance_id})).one()._mapping)
+
+
 async def check_target(*, url: str, kind: Kind, guard: OutboundGuard, folders: Sequence[Path]) -> None:
     """Whether a target may be set over REST: a web address that the guard lets pass (the name is looked up), or a feed
 

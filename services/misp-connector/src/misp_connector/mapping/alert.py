@@ -18,14 +18,14 @@ TITLE_LENGTH = 512
 _TECHNIQUE = re.compile(r'misp-galaxy:mitre[^=]*attack-pattern="(?P<name>.*?) - (?P<id>T\d{4}(?:\.\d{3})?)"')
 
 
-def map_event(event: Event, *, options: MappingOptions, files: Files) -> Mapped:
-    """The alert of one event with all its observables and procedures.
+def map_event(event: Event, *, options: MappingOptions, files: Files, own: frozenset[str] = frozenset()) -> Mapped:
+    """The alert of one event with all its observables and procedures. `own`: attributes that we exported; they make none.
 
     `files` has an entry for every attribute that `observables.holds_file` names; one without becomes an `other`
     observable that names the file.
     """
     tlp = tlp_of(event.tags) or DEFAULT_TLP
-    observables, outcomes = map_attributes(event, options=options, alert_tlp=tlp, files=files)
+    observables, outcomes = map_attributes(event, options=options, alert_tlp=tlp, files=files, own=own)
     return Mapped(
         event_uuid=event.uuid,
         alert=Alert(

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     DESCRIBED = "context, in the description"
     SKIPPED = "context, left out"
     EMPTY = "no value"
+    OWN = "exported by us"
 
 
 ContextPolicy = Literal["import", "describe", "skip"]
@@ -57,6 +58,23 @@ class MissingFile:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceAttribute:
+    """An attribute as MISP has it: what an export needs to give it back as exactly that."""
+
+    uuid: str
+    type: str
+    category: str
+    value: str
+    comment: str = ""
+    object_uuid: str | None = None
+    object_name: str = ""
+    relation: str = ""
+    first_seen: int | None = None
+    """Milliseconds."""
+    last_seen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where an observable came from; what makes later updates and deletions exact."""
 
@@ -67,6 +85,7 @@ class Origin:
     object_uuid: str | None
     timestamp: int
     """Seconds, the attribute's own."""
+    sources: tuple[SourceAttribute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

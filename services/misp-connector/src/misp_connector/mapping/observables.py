@@ -11,7 +11,16 @@ from datetime import UTC, datetime
 
 from misp_connector.mapping.event import Attribute, Event, Object
 from misp_connector.mapping.markings import is_marking, stricter, tlp_of
-from misp_connector.mapping.model import MappingOptions, MissingFile, Observable, Origin, Outcome, Reason, StoredFile
+from misp_connector.mapping.model import (
+    MappingOptions,
+    MissingFile,
+    Observable,
+    Origin,
+    Outcome,
+    Reason,
+    SourceAttribute,
+    StoredFile,
+)
 from misp_connector.mapping.type_table import Rule
 from misp_connector.mapping.values import Part, rule_of, split_value
 from waggle.contracts.vocabulary import CASE_INSENSITIVE_TYPES, Tlp
@@ -40,7 +49,7 @@ def is_context(attribute: Attribute) -> bool:
 
 
 def map_attributes(
-    event: Event, *, options: MappingOptions, alert_tlp: Tlp, files: Files
+    event: Event, *, options: MappingOptions, alert_tlp: Tlp, files: Files, own: frozenset[str]
 ) -> tuple[tuple[Observable, ...], tuple[Outcome, ...]]:
     """The observables of an event in its order, and one outcome per attribute, deleted ones included.
 
@@ -51,7 +60,7 @@ def map_attributes(
     for attribute, holder in event.members():
         made = [
             _observable(piece, attribute, holder, event=event, options=options, alert_tlp=alert_tlp)
-            for piece in _pieces(attribute, options, files)
+            for piece in (() if attribute.uuid in own else _pieces(attribute, options, files))
         ]
         keys = []
         for observable in made:
@@ -65,7 +74,7 @@ def map_attributes(
                 timestamp=attribute.timestamp,
                 hash=_fingerprint(made),
                 observables=tuple(keys),
-                reason=None if made else _reason(attribute, options),
+                reason=None if made else Reason.OWN if attribute.uuid in own else _reason(attribute, options),
             )
         )
     return tuple(merged.values()), tuple(outcomes)
@@ -158,7 +167,23 @@ def _observable(
             attribute_uuids=(attribute.uuid,),
             object_uuid=holder.uuid or None if holder else None,
             timestamp=attribute.timestamp,
+            sources=(_source(attribute, holder),),
         ),
+    )
+
+
+def _source(attribute: Attribute, holder: Object | None) -> SourceAttribute:
+    return SourceAttribute(
+        uuid=attribute.uuid,
+        type=attribute.type,
+        category=attribute.category,
+        value=attribute.value,
+        comment=attribute.comment,
+        object_uuid=holder.uuid or None if holder else None,
+        object_name=holder.name if holder else "",
+        relation=attribute.object_relation if holder else "",
+        first_seen=attribute.first_seen,
+        last_seen=attribute.last_seen,
     )
 
 
@@ -190,6 +215,7 @@ def _merge(first: Observable, second: Observable) -> Observable:
             first.origin,
             attribute_uuids=tuple(dict.fromkeys(first.origin.attribute_uuids + second.origin.attribute_uuids)),
             timestamp=max(first.origin.timestamp, second.origin.timestamp),
+            sources=tuple({source.uuid: source for source in (*first.origin.sources, *second.origin.sources)}.values()),
         ),
     )
 

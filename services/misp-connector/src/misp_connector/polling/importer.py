@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from misp_connector.claims.service import store_claim
+from misp_connector.exporting import records as exports
 from misp_connector.instances.model import Instance
 from misp_connector.mapping.alert import map_event
 from misp_connector.mapping.changes import change_set
@@ -31,6 +33,14 @@ class LeaseLost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Receiver:
+    """Of hive, who is told of an event; with a case, the one that was exported as this event."""
+
+    organisation: str
+    case_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Importer:
     """Imports events of one leased instance."""
 
@@ -49,21 +59,30 @@ class Importer:
     async def run(self, head: Head) -> str:
         """What became of the event: `sent`, `unchanged` or `filtered`. Raises the source's errors and LeaseLost."""
         event = await self._read(head)
+        async with self.database.begin(Scope()) as session:
+            own = await exports.own_attributes(session, uuid=event.uuid)
+            owners = await exports.owners(session, uuid=event.uuid)
+        if owners and all(attribute.uuid in own for attribute, _ in event.members()):
+            return await self._filter(head, "our own export")
+        receivers = [Receiver(*owner) for owner in owners] or [Receiver(name) for name in self.organisations]
         skip = too_many_attributes(sum(1 for _ in event.members()), options=self.instance.options)
         if skip:
-            async with self.database.begin(Scope()) as session:
-                await self._hold(session)
-                await ledger.settled(session, instance=self.instance.id, head=head, state="filtered", reason=skip)
-            return "filtered"
+            return await self._filter(head, skip)
         async with self.database.begin(Scope()) as session:
             renumbered = await ledger.others_with_number(session, instance=self.instance.id, head=head)
         if renumbered:
             event = replace(event, id=None)  # the number belongs to another event's alert: the UUID names this one's
         files = await collect_files(event, source=self.source, options=self.instance.options, store=self._store)
-        mapped = map_event(event, options=self.instance.mapping_options(), files=files)
+        mapped = map_event(event, options=self.instance.mapping_options(), files=files, own=own)
         async with self.database.begin(Scope()) as session:
             await self._hold(session)
-            return await self._write(session, head=head, event=event, mapped=mapped, renumbered=renumbered)
+            return await self._write(session, head=head, event=event, mapped=mapped, renumbered=renumbered, receivers=receivers)
+
+    async def _filter(self, head: Head, reason: str) -> str:
+        async with self.database.begin(Scope()) as session:
+            await self._hold(session)
+            await ledger.settled(session, instance=self.instance.id, head=head, state="filtered", reason=reason)
+        return "filtered"
 
     async def _read(self, head: Head) -> Event:
         try:
@@ -82,7 +101,16 @@ class Importer:
         if not await lease.keep(session, self.lease):
             raise LeaseLost
 
-    async def _write(self, session: AsyncSession, *, head: Head, event: Event, mapped: Mapped, renumbered: list[str]) -> str:
+    async def _write(
+        self,
+        session: AsyncSession,
+        *,
+        head: Head,
+        event: Event,
+        mapped: Mapped,
+        renumbered: list[str],
+        receivers: Sequence[Receiver],
+    ) -> str:
         instance = self.instance
         known = await ledger.lock_event(session, instance=instance.id, head=head)
         changes = change_set(await ledger.known_attributes(session, instance=instance.id, uuid=event.uuid), mapped.outcomes)
@@ -91,16 +119,17 @@ class Importer:
         if not unchanged:
             key = f"misp:{instance.name}:{event.uuid}"
             moment = f"{event.timestamp}:{event.publish_timestamp}:{fingerprint}:r{known.revision}"
-            envelopes = await envelopes_of(
-                session,
-                self.blobs,
-                message_of(mapped, removed=changes.removed, claims_url=self.claims_url),
-                natural_key=f"{instance.id}:{key}:{moment}",
-                key=key,
-                organisations=self.organisations,
-                claims_url=self.claims_url,
-            )
-            await enqueue(session, envelopes)
+            for case_id in dict.fromkeys(receiver.case_id for receiver in receivers):
+                envelopes = await envelopes_of(
+                    session,
+                    self.blobs,
+                    message_of(mapped, removed=changes.removed, claims_url=self.claims_url, case_id=case_id),
+                    natural_key=f"{instance.id}:{key}:{moment}",
+                    key=key,
+                    organisations=[receiver.organisation for receiver in receivers if receiver.case_id == case_id],
+                    claims_url=self.claims_url,
+                )
+                await enqueue(session, envelopes)
         if renumbered:
             await self._tell_gone(session, renumbered, event.uuid)
         await ledger.keep_attributes(session, instance=instance.id, event=event.uuid, outcomes=mapped.outcomes, changes=changes)

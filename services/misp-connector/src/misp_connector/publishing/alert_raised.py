@@ -6,22 +6,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from misp_connector.claims.service import store_claim
-from misp_connector.mapping.model import Mapped, Observable, Origin
-from misp_connector.publishing.envelopes import envelope_of
+from misp_connector.mapping.model import Mapped, Observable, Origin, SourceAttribute
+from misp_connector.publishing.envelopes import claimed, envelope_of
 from waggle.blobs import BlobStore
-from waggle.contracts.envelope import MESSAGE_LIMIT, DataRef, Envelope
+from waggle.contracts.envelope import Envelope
 from waggle.contracts.messages.alerts import AlertRaised
 
 NAMESPACE = UUID("0b6ac1b5-55a5-5fb4-8b0f-6a7b51a0c7de")
-ROOM_FOR_ENVELOPE = 4096
-"""Bytes left of the bus' limit for everything around the data."""
 
 
-def message_of(mapped: Mapped, *, removed: Sequence[str], claims_url: str) -> AlertRaised:
+def message_of(mapped: Mapped, *, removed: Sequence[str], claims_url: str, case_id: str | None = None) -> AlertRaised:
     """The whole event, always: a receiver that lost or refused an earlier message is right again after this one."""
     alert = mapped.alert
     return AlertRaised.model_validate(
@@ -53,6 +49,7 @@ def message_of(mapped: Mapped, *, removed: Sequence[str], claims_url: str) -> Al
             ],
             "removed": removed,
             "complete": True,
+            "case_id": case_id,
         }
     )
 
@@ -71,11 +68,7 @@ async def envelopes_of(
 
     Data over the bus' limit becomes a claim.
     """
-    data = orjson.dumps(message.model_dump(mode="json", exclude_none=True))
-    data_ref = None
-    if len(data) > MESSAGE_LIMIT - ROOM_FOR_ENVELOPE:
-        sha256 = await store_claim(session, blobs, content=data)
-        data_ref = DataRef.model_validate({"sha256": sha256, "size": len(data), "url": f"{claims_url}/{sha256}"})
+    data_ref = await claimed(session, blobs, message, claims_url=claims_url)
     return [
         envelope_of(
             message,
@@ -107,11 +100,11 @@ def _observable(observable: Observable, claims_url: str) -> dict[str, Any]:
         "ioc": observable.ioc,
         "sighted": observable.sighted,
         "first_seen": observable.first_seen,
-        "origin": _origin(observable.origin),
+        "origin": _origin(observable.origin, observable.data),
     }
 
 
-def _origin(origin: Origin) -> dict[str, Any]:
+def _origin(origin: Origin, data: str | None) -> dict[str, Any]:
     return {
         "instance": origin.instance,
         "event": origin.event_uuid,
@@ -120,4 +113,22 @@ def _origin(origin: Origin) -> dict[str, Any]:
         "attributes": list(origin.attribute_uuids),
         "object": origin.object_uuid,
         "timestamp": origin.timestamp,
+        "sources": [_source(source, data) for source in origin.sources],
     }
+
+
+def _source(source: SourceAttribute, data: str | None) -> dict[str, Any]:
+    """Without what says nothing: most values are the observable's own, most attributes lie in no object."""
+    shown = {
+        "attribute": source.uuid,
+        "type": source.type,
+        "category": source.category,
+        "value": source.value if source.value != data else None,
+        "comment": source.comment,
+        "object": source.object_uuid,
+        "template": source.object_name,
+        "relation": source.relation,
+        "first_seen": source.first_seen,
+        "last_seen": source.last_seen,
+    }
+    return {name: value for name, value in shown.items() if value not in (None, "")}

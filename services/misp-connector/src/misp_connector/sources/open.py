@@ -24,7 +24,12 @@ def open_source(instance: Instance, *, key: str | None, guard: OutboundGuard, fo
         if not (instance.trusted or is_web_address(instance.url) or folder_allowed(instance.url, folders)):
             raise KeyRefused(f"{instance.url} does not lie below MISP_CONNECTOR_FEED_FOLDERS")
         return FeedSource(open_place(instance.url, options=instance.options, guard=checked), options=instance.options)
+    return ServerSource(open_client(instance, key=key, guard=guard), options=instance.options, purpose=instance.purpose)
+
+
+def open_client(instance: Instance, *, key: str | None, guard: OutboundGuard) -> MispClient:
+    """A MISP user on a server. Connects lazily."""
     if key is None:
         raise ValueError(f"the server {instance.name} has no key")
-    client = MispClient(url=instance.url, key=key, options=instance.options, guard=checked)
-    return ServerSource(client, options=instance.options, purpose=instance.purpose)
+    checked = guard.trusting() if instance.trusted else guard
+    return MispClient(url=instance.url, key=key, options=instance.options, guard=checked)

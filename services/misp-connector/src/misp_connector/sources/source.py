@@ -27,6 +27,15 @@ class SlowDown(SourceError):
         self.seconds = seconds
 
 
+class Refused(SourceError):
+    """The server understood a request and says no; `body` is its answer."""
+
+    def __init__(self, message: str, status: int, body: object) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+
+
 class EventUnreadable(SourceError):
     """This one event cannot be read now; the others may."""
 

@@ -58,7 +58,10 @@ class RaisedProcedure(Value):
 
 
 class AlertRaised(Message):
-    """`complete`: the observables are all of the event's; otherwise only what was added or changed, `removed` what went."""
+    """`complete`: the observables are all of the event's; otherwise only what was added or changed, `removed` what went.
+
+    `case_id`: the event is that case's own export, to which others added; it makes no alert, and the news is offered there.
+    """
 
     type = "alert.raised.v1"
     sender: ClassVar[Service] = "misp-connector"
@@ -69,6 +72,7 @@ class AlertRaised(Message):
     procedures: tuple[RaisedProcedure, ...] = ()
     removed: tuple[UUID, ...] = Field(default=(), description="attributes gone from the event since its last publish")
     complete: bool = True
+    case_id: str | None = None
 
 
 class AlertSourceGone(Message):
