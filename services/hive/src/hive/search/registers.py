@@ -17,13 +17,12 @@ from hive.search.texts import (
     CASE_TITLE,
     CASE_WORDS,
     COMMENT_WORDS,
-    OBSERVABLE_WORDS,
     PART_WORDS,
     REPORT_WORDS,
+    VALUE_PARTS,
     VALUES,
     prose,
 )
-from hive.search.texts import OBSERVABLE as OBSERVABLE_TEXTS
 from waggle.contracts.vocabulary import PAP_LEVELS, TLP_LEVELS
 from waggle.query import Bind, Entity, Field, Side
 
@@ -285,9 +284,10 @@ OBSERVABLE = Entity(
     date="created_at",
     fields={
         **common(),
-        **texts(dataType="data_type", **{"attachment.contentType": "content_type"}),
-        "message": prose("message", words=OBSERVABLE_WORDS),
-        "attachment.name": prose("file_name", words=OBSERVABLE_WORDS),
+        **texts(
+            dataType="data_type", message="message",
+            **{"attachment.name": "file_name", "attachment.contentType": "content_type"},
+        ),
         **numbers(startDate="created_at", sightedAt="sighted_at"),
         **flags(ioc="ioc", sighted="sighted", ignoreSimilarity="ignore_similarity", external="external"),
         **markings(),
@@ -300,7 +300,7 @@ OBSERVABLE = Entity(
         **verdicts(),
     },
     texts=("data", "message", "attachment.name", "tags"),
-    match=OBSERVABLE_TEXTS,
+    match=VALUE_PARTS,
 )  # fmt: skip
 
 # Own and received ones alike; asked only where something was received, for the plain list is read from one index.
