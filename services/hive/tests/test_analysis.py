@@ -280,8 +280,9 @@ class TestRaised:
             before["_id"], "Event II", "Updated", ["tlp:green", "new"],
         )  # fmt: skip
         stored = await world.query({"_name": "getAlert", "idOrName": after["_id"]}, {"_name": "observables"})
-        assert {o["data"] for o in stored} == {"evil.example", "192.0.2.9", "192.0.2.1"}  # the analyst's own stays
-        assert after["observableCount"] == 3
+        assert {o["data"] for o in stored} == {"evil.example", "svc", "192.0.2.9", "192.0.2.1"}  # the analyst's own stays
+        assert {o["data"] for o in stored if "misp:removed" in o["tags"]} == {"svc"}  # shown, not deleted
+        assert after["observableCount"] == 4
         await tell(world, raised(150, alert={"title": "Old news"}))
         assert (await world.query({"_name": "listAlert"}))[0]["title"] == "Event II"
 
@@ -307,7 +308,7 @@ class TestRaised:
         await tell(world, raised(200, observables=[], complete=False, removed=[gone]))
         (alert,) = await world.query({"_name": "listAlert"})
         stored = await world.query({"_name": "getAlert", "idOrName": alert["_id"]}, {"_name": "observables"})
-        assert [o["data"] for o in stored] == ["evil.example"]
+        assert {o["data"]: "misp:removed" in o["tags"] for o in stored} == {"192.0.2.1": True, "evil.example": False}
 
     async def test_odd_texts_are_mended_and_bad_ones_refused_for_good(self, world: Any) -> None:
         observables = [{"data_type": "other", "data": "a\0b", "message": "\0", "tags": ["x\0"]}]

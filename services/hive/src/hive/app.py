@@ -28,6 +28,7 @@ import hive.identity.routes
 import hive.identity.sessions
 import hive.identity.user_routes
 import hive.misp.export_routes
+import hive.misp.offer_routes
 import hive.misp.routes
 import hive.observables.exchange_routes
 import hive.observables.routes
@@ -100,6 +101,7 @@ ROUTERS = [
     *hive.analysis.action_routes.routers,
     hive.misp.routes.router,
     hive.misp.export_routes.router,
+    hive.misp.offer_routes.router,
     hive.stream.routes.router,
     hive.claims.router,
     hive.queues.router,

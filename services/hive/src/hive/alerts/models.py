@@ -41,4 +41,5 @@ class Alert(Entity, Base):
     closed_date: Mapped[int | None]
     imported_date: Mapped[int | None]
     last_sync_date: Mapped[int | None]
+    fed: Mapped[dict[str, Any] | None]
     assignee: Mapped[str | None] = column_property(select(User.login).where(User.id == assignee_id).scalar_subquery())

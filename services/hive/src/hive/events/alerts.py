@@ -8,20 +8,24 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hive.alerts.feeding import Feed, refresh
+from hive.alerts.feeding import Feed, Refreshed, refresh, remember
 from hive.alerts.intake import AlertDraft, take_in
 from hive.alerts.models import Alert
 from hive.alerts.service import settle
 from hive.attachments.files import StoredFile, media_type, plain_name
+from hive.cases.lookup import find
 from hive.catalogue import Catalogue
 from hive.events.common import caller_for, message_of, once
 from hive.identity.caller import Caller
 from hive.markings import unique
+from hive.misp.offers import offer
 from hive.neighbours import fetch_file
 from hive.observables.drafts import MAX_DATA, ObservableDraft, checked
 from hive.platform import Hive
 from hive.procedures.service import ProcedureDraft, recognised
+from hive.tables import text_id
 from waggle.contracts.messages.alerts import AlertRaised, AlertSourceGone, RaisedObservable
+from waggle.errors import NotFound
 from waggle.ids import now_ms
 from waggle.messaging import Delivery, Poison
 
@@ -49,16 +53,32 @@ async def _on_raised(hive: Hive, delivery: Delivery) -> None:
             return
         draft = replace(draft, procedures=await recognised(session, procedures_of(message)))
         feed = Feed(draft, frozenset(message.removed), message.complete)
+        if message.case_id is not None:
+            await _offer_on_own_export(session, caller, message, draft)
+            return
         alert = await _stored(session, caller, draft)
         if alert is None:
             connection = await (await session.connection()).get_raw_connection()
             made = await take_in(hive.database, caller, [draft], connection=connection.driver_connection)
-            if made[0] is not None:
-                return
             alert = await _stored(session, caller, draft)
             if alert is None:
                 raise Poison("the alert can neither be made nor found")
-        await refresh(session, caller, alert, feed, catalogue)
+            if made[0] is not None:
+                await remember(session, alert, draft)
+                return
+        news = await refresh(session, caller, alert, feed, catalogue)
+        if news and alert.case_id is not None:
+            case = await find(session, text_id(alert.case_id))
+            await offer(session, caller, case, source=alert.source, alert=alert, news=news)
+
+
+async def _offer_on_own_export(session: AsyncSession, caller: Caller, message: AlertRaised, draft: AlertDraft) -> None:
+    """Others added to an event that a case was exported as: no alert, the case alone hears of it."""
+    try:
+        case = await find(session, message.case_id or "")
+    except NotFound:
+        return  # the case is gone, and with it whoever wanted to know
+    await offer(session, caller, case, source=draft.source, alert=None, news=Refreshed(new=draft.observables))
 
 
 def procedures_of(message: AlertRaised) -> list[ProcedureDraft]:
@@ -103,8 +123,11 @@ async def _observable(hive: Hive, told: RaisedObservable, message: AlertRaised, 
         tags = unique([*tags, f"type:{told.data_type}"[:128]])
     draft = ObservableDraft(
         data_type=data_type, data=told.data, tlp=told.tlp or message.alert.tlp, pap=message.alert.pap, ioc=told.ioc,
-        sighted=told.sighted, tags=tags, message=told.message, first_seen=told.first_seen, origin=told.origin,
+        sighted=told.sighted, tags=tags, message=told.message, first_seen=told.first_seen,
     )  # fmt: skip
+    if told.origin is not None:
+        said = {"message": draft.message, "tlp": draft.tlp, "ioc": draft.ioc, "tags": tags}
+        draft.origin = {**told.origin, "told": said}
     if told.file is not None:
         blob = await fetch_file(hive, str(told.file.url), sha256=told.file.sha256, size=told.file.size)
         name = plain_name(told.file.name)

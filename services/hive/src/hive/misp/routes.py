@@ -1,4 +1,4 @@
-"""The v1 routes of the MISP connector (hive-v1 §2.14), as far as the platform has them."""
+"""The v1 routes of the MISP connector (hive-v1 §2.14)."""
 
 from __future__ import annotations
 

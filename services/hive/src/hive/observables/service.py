@@ -207,7 +207,7 @@ async def change(
         setattr(observable, name, value)
     touch(observable, caller.login)
     await session.flush()
-    if "tags" in changed:
+    if "tags" in changed or "value_key" in changed:
         await _retag(session, [observable.id])
     changed.pop("value_key", None)
     await record(
