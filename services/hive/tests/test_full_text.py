@@ -55,13 +55,14 @@ class TestReports:
                                   world.organisations["soc"], world.organisations["other"])  # fmt: skip
         share = {"organisation": "other", "taskRule": "manual", "observableRule": "autoShare"}
         assert (await world.soc.post("/api/v1/case/1/shares", json={"shares": [share]})).status_code == 201
-        assert await found(world, "Job", "quokka", world.other) == []  # the list is of the organisation's own jobs
+        assert await found(world, "Job", "quokka", world.other) == [job["_id"]]
         steps = [{"_name": "getCase", "idOrName": 1}, {"_name": "observables"}, {"_name": "jobs"}]
         words_of = {"_name": "filter", "_string": "quokka"}
         assert [one["_id"] for one in await world.query(*steps, words_of, client=world.other)] == [job["_id"]]
         gone = await world.soc.request("DELETE", "/api/v1/case/1/shares", json={"organisations": ["other"]})
         assert gone.status_code == 204
         assert await world.query(*steps, words_of, client=world.other) == []
+        assert await found(world, "Job", "quokka", world.other) == []
 
     async def test_words_go_with_the_observable(self, world: Any, job: dict[str, Any]) -> None:
         (observable,) = await world.query({"_name": "listObservable"})
