@@ -11,7 +11,7 @@ from misp_connector.exporting import provenance
 from misp_connector.exporting.grouping import group_of, member_of
 from misp_connector.exporting.normal import normal
 from misp_connector.exporting.plan import WantedAttribute, WantedEvent, WantedObject
-from misp_connector.exporting.provenance import Source, known_values, partners, sources_of
+from misp_connector.exporting.provenance import Source, detects, known_values, partners, sources_of
 from misp_connector.exporting.types import PAYLOAD, attribute_type, template_of, valid_pair
 from misp_connector.instances.config import Options
 from waggle.contracts.messages.misp import ExportedCase, ExportObservable
@@ -156,7 +156,7 @@ def _returned(
         type=source.type,
         category=source.category,
         value=source.value,
-        to_ids=any(one.ioc for one in together),
+        to_ids=detects(source, together),
         comment=source.comment,
         observables=tuple(one.id for one in together),
         tags=_attribute_tags(together, case, options),
