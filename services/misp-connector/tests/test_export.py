@@ -506,3 +506,14 @@ async def test_no_timeout_is_ever_missing(connector: Connector, exporting: Expor
     misp.faults = [Fault("stall", "events/add", seconds=3, times=1)]
     answer = await exporting.export(exporting.case())
     assert "Timeout" in answer["error"] and answer["retryable"] is True
+
+
+async def test_an_own_event_without_attributes_does_not_come_back_either(
+    connector: Connector, exporting: Exporting, misp: MispDouble
+) -> None:
+    await connector.add("partner", misp.url)
+    case = exporting.case()
+    await exporting.export(case)
+    misp.state.publish(case["event_uuid"])
+    await connector.poll()
+    assert await connector.sent() == []
