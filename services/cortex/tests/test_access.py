@@ -98,7 +98,7 @@ async def test_another_organisations_objects_do_not_exist(api: Any) -> None:
     assert (await stranger.post("/api/job/status", json={"jobIds": [job]})).json() == {job: "NotFound"}
     assert (await stranger.get("/modules")).json() == []
     answer = await stranger.post("/query", json={"module": "Echo_1_0", "ip-src": "203.0.113.5"})
-    assert answer.status_code == 404
+    assert answer.json() == {"error": "Module Echo_1_0 not found"}, "MISP shows a text, not a status"
 
 
 async def test_row_level_security_is_a_second_wall(api: Any) -> None:

@@ -111,7 +111,8 @@ class TestRefused:
 
     async def test_beyond_the_time_limit(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         await world.alert()
-        monkeypatch.setattr(rows, "TIMEOUT", text("SET LOCAL statement_timeout = 20"))
+        begin = "SELECT set_config('statement_timeout', '20', true), CAST(:page AS text), CAST(:org AS bigint) IS NULL"
+        monkeypatch.setattr(rows, "BEGIN", text(begin))
         monkeypatch.setattr(rows, "page_sql", lambda search, columns: Statement("SELECT 1 FROM pg_sleep(5)", (), ()))
         answer = await world.soc.post("/api/v1/query/_export", json={"query": [{"_name": "listAlert"}]})
         assert (answer.status_code, answer.json()["type"]) == (408, "SearchError")

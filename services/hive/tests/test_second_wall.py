@@ -14,6 +14,7 @@ from waggle.query import page_sql
 # Catalogues of the whole platform are everybody's; who sees which people is the service's matter (test_people).
 SHARED = {
     "Organisation", "Profile", "User", "ObservableType", "CustomField", "AlertStatus", "CaseStatus", "Tag", "Taxonomy", "Pattern",
+    "Catalog",
 }  # fmt: skip
 GUARDED = sorted(SOURCES.keys() - SHARED)
 

@@ -22,7 +22,10 @@ ROOT = Path(__file__).resolve().parents[4]
 MEMBERS = ["libs/common", "services/hive", "services/cortex", "services/misp-connector", "deploy/local"]
 # Packages of outside clients that exist as sources alone; everything else is a wheel.
 FROM_SOURCE = {"client-elastalert": ["envparse", "exotel", "py-zabbix"]}
-CLIENTS = ["thehive4py-1", "thehive4py-2", "thehive4py-suite", "cortex4py", "elastalert", "thehivebackup", "misp-modules"]
+CLIENTS = [
+    "thehive4py-1", "thehive4py-1-5", "thehive4py-2", "thehive4py-suite", "cortex4py", "elastalert", "thehivebackup",
+    "misp-modules",
+]  # fmt: skip
 
 
 class SetupError(Exception):

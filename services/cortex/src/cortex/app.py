@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from cortex import platform_routes, queues
 from cortex.definitions.service import rescan
@@ -28,6 +30,29 @@ from waggle.web.ui import mount
 
 KINDS = ("analyzer", "responder")
 REFUSED: dict[int | str, dict[str, Any]] = {"4XX": {"model": Refusal, "description": "Refused; the message says why"}}
+
+
+@lru_cache(1)
+def _routes() -> list[BaseRoute]:
+    """The routes of every application of this process: what FastAPI makes of their signatures on the first request does not
+    depend on the application."""
+    api = APIRouter()
+    for kind in KINDS:
+        api.include_router(worker_router(kind), responses=REFUSED)
+        api.include_router(jobs.run_router(kind), responses=REFUSED)
+    for router in (
+        platform_routes.router,
+        session_routes.router,
+        user_routes.router,
+        organisation_routes.router,
+        jobs.router,
+        files.router,
+        stream.router,
+        misp.router,
+        queues.router,
+    ):
+        api.include_router(router, responses=REFUSED)
+    return api.routes
 
 
 def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False, scan: bool = True) -> FastAPI:
@@ -75,20 +100,6 @@ def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False
     )
     app.state.engine = engine
     install(app, queues.keeper(engine, machinery.bus if machinery else watched))
-    for kind in KINDS:
-        app.include_router(worker_router(kind), responses=REFUSED)
-        app.include_router(jobs.run_router(kind), responses=REFUSED)
-    for router in (
-        platform_routes.router,
-        session_routes.router,
-        user_routes.router,
-        organisation_routes.router,
-        jobs.router,
-        files.router,
-        stream.router,
-        misp.router,
-        queues.router,
-    ):
-        app.include_router(router, responses=REFUSED)
+    app.router.routes.extend(_routes())
     mount(app)
     return app

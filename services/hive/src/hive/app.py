@@ -35,6 +35,7 @@ import hive.observables.routes
 import hive.observables.similarity_routes
 import hive.observabletypes.routes
 import hive.pages.routes
+import hive.procedures.catalog_routes
 import hive.procedures.routes
 import hive.queues
 import hive.search.routes
@@ -87,6 +88,7 @@ ROUTERS = [
     hive.tags.routes.router,
     hive.comments.routes.router,
     hive.pages.routes.router,
+    hive.procedures.catalog_routes.router,
     hive.procedures.routes.router,
     hive.timeline.routes.router,
     hive.observables.routes.router,

@@ -28,13 +28,14 @@ class FoundArtifact:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of a run. `report_sha256`: the stored content of a report too long for the row."""
+    """The end of a run. `report_sha256`: the stored content of a report too long for the row. `words`: what it is found by."""
 
     status: str
     error: str | None = None
     verdicts: Sequence[Mapping[str, str]] = ()
     report: Any = None
     report_sha256: bytes | None = None
+    words: str = ""
     artifacts: Sequence[FoundArtifact] = ()
     operations: Sequence[Mapping[str, Any]] = ()
     cortex_job_id: str | None = None

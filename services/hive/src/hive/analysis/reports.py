@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import inspect
@@ -14,16 +14,37 @@ from hive.attachments.files import remember
 from hive.platform import Hive
 from waggle.blobs import BlobMissing
 
+MAX_DEPTH: Final = 100
+MAX_WORDS: Final = 100_000
 
-def storable(value: Any) -> Any:
-    """A copy without NUL characters, which no text column holds."""
+
+def storable(value: Any, depth: int = 0) -> Any:
+    """A copy without NUL characters, which no text column holds, and without what is nested deeper than anybody reads."""
     if isinstance(value, str):
         return value.replace("\0", "�")
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if depth >= MAX_DEPTH:
+        return f"(left out: nested deeper than {MAX_DEPTH} levels)"
     if isinstance(value, dict):
-        return {storable(key): storable(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [storable(inner) for inner in value]
-    return value
+        return {storable(key): storable(inner, depth + 1) for key, inner in value.items()}
+    return [storable(inner, depth + 1) for inner in value]
+
+
+def words(value: Any) -> str:
+    """The texts and numbers of a report one after another, as many characters of them as are indexed."""
+    found: list[str] = []
+    length, waiting = 0, [value]
+    while waiting and length < MAX_WORDS:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting.extend(reversed(one.values()))
+        elif isinstance(one, list | tuple):
+            waiting.extend(reversed(one))
+        elif isinstance(one, str | int | float) and not isinstance(one, bool):
+            found.append(str(one)[: MAX_WORDS - length])
+            length += len(found[-1]) + 1
+    return " ".join(found)
 
 
 async def kept(hive: Hive, report: Any) -> tuple[Any, bytes | None]:

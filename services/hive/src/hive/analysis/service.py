@@ -68,6 +68,7 @@ async def request_job(
     refuse(job, refusal(choice, subject, worker_id=worker_id, server_name=server_name))
     session.add(job)
     await session.flush()
+    await _index(session, job)
     details = {"analyzerName": job.worker_name, "status": job.status, "observableId": text_id(observable.id)}
     if job.error is not None:
         details["errorMessage"] = job.error
@@ -123,6 +124,7 @@ async def complete(session: AsyncSession, caller: Caller, run: Run, outcome: Out
     run.report, run.report_sha256 = outcome.report, outcome.report_sha256
     await session.flush()
     if isinstance(run, Job):
+        await _index(session, run, outcome)
         await artifacts.keep(session, run, outcome.artifacts)
         if outcome.status == "Success":
             await _publish_verdicts(session, caller, run, outcome.verdicts)
@@ -148,6 +150,19 @@ async def _note(session: AsyncSession, caller: Caller, run: Run, details: dict[s
         about = {"analyzerName": run.worker_name, "observableId": text_id(run.observable_id)}
     kind = "action" if isinstance(run, Action) else "job"
     await record(session, caller, action="update", kind=kind, object_id=run.id, root=root, details={**details, **about})
+
+
+async def _index(session: AsyncSession, job: Job, outcome: Outcome | None = None) -> None:
+    """What a job is found by: its analyzer, and once it ended its verdict lines and its report."""
+    lines = [f"{v['namespace']} {v['predicate']} {v['value']} {v['level']}" for v in outcome.verdicts] if outcome else []
+    parts = [job.worker_name, job.definition, job.error, *lines, outcome.words if outcome else ""]
+    await session.execute(
+        text(
+            "INSERT INTO report_texts (job_id, document) VALUES (:id, search_document(:body))"
+            " ON CONFLICT (job_id) DO UPDATE SET document = excluded.document"
+        ),
+        {"id": job.id, "body": " ".join(part for part in parts if part)},
+    )
 
 
 async def _publish_verdicts(session: AsyncSession, caller: Caller, job: Job, lines: Sequence[Mapping[str, str]]) -> None:

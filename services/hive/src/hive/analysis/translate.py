@@ -12,7 +12,7 @@ import structlog
 from hive.analysis.models import Worker
 from hive.analysis.outcomes import MAX_ARTIFACTS, FoundArtifact, Outcome
 from hive.analysis.remote import RemoteCortex, RemoteFailed, RemoteGarbled
-from hive.analysis.reports import kept, storable
+from hive.analysis.reports import kept, storable, words
 from hive.attachments.files import store
 from hive.platform import Hive
 from waggle.contracts.vocabulary import verdict_level
@@ -33,7 +33,7 @@ async def outcome(hive: Hive, remote: RemoteCortex, found: dict[str, Any]) -> Ou
     artifacts = [await _artifact(hive, remote, one) for one in listed]
     return Outcome(
         "Success", verdicts=[_verdict(line) for line in _list(_object(report.get("summary")).get("taxonomies"))], report=body,
-        report_sha256=sha256, artifacts=[one for one in artifacts if one is not None],
+        report_sha256=sha256, words=words(report.get("full")), artifacts=[one for one in artifacts if one is not None],
         operations=[one for one in _list(report.get("operations")) if isinstance(one, dict)],
     )  # fmt: skip
 

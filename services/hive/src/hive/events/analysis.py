@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from hive.analysis.models import CortexServer, Worker
 from hive.analysis.outcomes import FoundArtifact, Outcome
-from hive.analysis.reports import kept, storable
+from hive.analysis.reports import kept, storable, words
 from hive.analysis.service import complete, find_run, started
 from hive.analysis.workers import replace_catalogue
 from hive.attachments.files import StoredFile, media_type, plain_name
@@ -69,10 +69,11 @@ async def outcome_of(hive: Hive, message: AnalysisCompleted) -> Outcome:
     if message.report_ref is not None:
         ref = message.report_ref
         report = orjson.loads(await fetch_data(hive, str(ref.url), sha256=ref.sha256, size=ref.size))
-    body, sha256 = await kept(hive, storable(report))
+    report = storable(report)
+    body, sha256 = await kept(hive, report)
     return Outcome(
         status=message.status, error=storable(message.error_message), report=body, report_sha256=sha256,
-        verdicts=[storable(line.model_dump()) for line in message.summary.taxonomies],
+        words=words(report), verdicts=[storable(line.model_dump()) for line in message.summary.taxonomies],
         artifacts=[await _artifact(hive, one) for one in message.artifacts[:MAX_ARTIFACTS]],
         operations=[storable(one) for one in message.operations], cortex_job_id=message.cortex_job_id,
     )  # fmt: skip

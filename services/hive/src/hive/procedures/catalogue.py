@@ -52,7 +52,9 @@ def _row(value: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _rows(installed: Distribution) -> str:
+def shipped_rows(installed: Distribution | None = None) -> str:
+    """The techniques of the installed package, as JSON."""
+    installed = installed or distribution(PACKAGE)
     content = orjson.loads(Path(str(installed.locate_file(CLUSTERS))).read_bytes())
     return orjson.dumps([_row(one) for one in content["values"] if one.get("meta", {}).get("external_id")]).decode()
 
@@ -63,9 +65,12 @@ async def load(session: AsyncSession) -> None:
     loaded = await session.scalar(text("SELECT edition FROM pattern_catalogs WHERE name = :name"), {"name": CATALOG})
     if loaded == installed.version:
         return
-    known = {"catalog": CATALOG, "rows": _rows(installed), "now": now_ms(), "login": SYSTEM_LOGIN}
+    known = {"catalog": CATALOG, "rows": shipped_rows(installed), "now": now_ms(), "login": SYSTEM_LOGIN}
     await session.execute(LOAD, known)
     await session.execute(
-        text("INSERT INTO pattern_catalogs VALUES (:name, :edition) ON CONFLICT (name) DO UPDATE SET edition = :edition"),
+        text(
+            "INSERT INTO pattern_catalogs (name, edition) VALUES (:name, :edition)"
+            " ON CONFLICT (name) DO UPDATE SET edition = :edition"
+        ),
         {"name": CATALOG, "edition": installed.version},
     )

@@ -8,6 +8,16 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column
 from hive.tables import Base, Entity
 
 
+class Catalog(Entity, Base):
+    """Where techniques come from. `shipped`: loaded at a start of the product, in the edition it comes with."""
+
+    __tablename__ = "pattern_catalogs"
+    name: Mapped[str]
+    description: Mapped[str]
+    variant: Mapped[str | None]
+    shipped: Mapped[bool]
+
+
 class Pattern(Entity, Base):
     """A technique; `tactics` are the columns of the matrix it stands in, `parent` the technique it refines."""
 

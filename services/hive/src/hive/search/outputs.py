@@ -21,6 +21,7 @@ from hive.identity.service import users_out
 from hive.observables.schemas import OutputObservable, observable_out
 from hive.observabletypes.schemas import OutputObservableType, type_out
 from hive.pages.schemas import OutputPage, page_out
+from hive.procedures.catalog_schemas import OutputCatalog, catalog_out
 from hive.procedures.schemas import OutputPattern, OutputProcedure, pattern_out, procedure_out
 from hive.sharing.schemas import OutputShare, share_out
 from hive.statuses.schemas import OutputStatus, status_out
@@ -35,7 +36,7 @@ SIMPLE: dict[str, Any] = {
     "attachment": attachment_out, "organisation": organisation_out, "profile": profile_out, "observable type": type_out,
     "custom field": field_out, "alert status": status_out, "case status": status_out, "tag": tag_out,
     "comment": comment_out, "page": page_out, "page template": page_out, "procedure": procedure_out, "pattern": pattern_out,
-    "custom event": event_out, "share": share_out,
+    "custom event": event_out, "catalog": catalog_out, "share": share_out,
     "action": action_out, "audit": audit_out,
 }  # fmt: skip
 OUTPUTS: dict[str, type] = {
@@ -62,6 +63,7 @@ OUTPUTS: dict[str, type] = {
     "procedure": OutputProcedure,
     "pattern": OutputPattern,
     "custom event": OutputCustomEvent,
+    "catalog": OutputCatalog,
     "share": OutputShare,
     "action": OutputAction,
     "audit": OutputAudit,

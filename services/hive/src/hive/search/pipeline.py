@@ -85,6 +85,7 @@ SOURCES: dict[str, Source] = {
     "PageTemplate": Source(r.PAGE_TEMPLATE),
     "Procedure": Source(r.PROCEDURE),
     "Pattern": Source(r.PATTERN, _by("pattern_id")),
+    "Catalog": Source(r.CATALOG, _by("name")),
     "CustomEvent": Source(r.CUSTOM_EVENT),
     "Share": Source(r.SHARE),
     "Organisation": Source(r.ORGANISATION, _by("name")),
@@ -127,6 +128,7 @@ RELATED: dict[tuple[str, str], tuple[Entity, str]] = {
     ("procedure", "case"): (r.CASE, "{t}.id IN (SELECT p.case_id FROM procedures p WHERE p.id IN ({ids}))"),
     ("procedure", "alert"): (r.ALERT, "{t}.id IN (SELECT p.alert_id FROM procedures p WHERE p.id IN ({ids}))"),
     ("procedure", "pattern"): (r.PATTERN, "{t}.pattern_id IN (SELECT p.pattern_id FROM procedures p WHERE p.id IN ({ids}))"),
+    ("catalog", "patterns"): (r.PATTERN, "{t}.catalog IN (SELECT c.name FROM pattern_catalogs c WHERE c.id IN ({ids}))"),
     ("task", "logs"): (r.LOG, "{t}.task_id IN ({ids})"),
     ("task", "case"): (r.CASE, "{t}.id IN (SELECT k.case_id FROM tasks k WHERE k.id IN ({ids}))"),
     ("log", "attachments"): (r.ATTACHMENT, "{t}.log_id IN ({ids})"),
@@ -147,7 +149,8 @@ ORDERS: dict[str, tuple[SortKey, ...]] = {
     "organisation": MADE, "profile": MADE, "observable type": MADE, "custom field": MADE, "alert status": (SortKey("order"),),
     "case status": (SortKey("order"),), "tag": MADE, "taxonomy": (SortKey("namespace"),),
     "comment": MADE, "procedure": MADE, "page": (SortKey("order"),),
-    "page template": (SortKey("order"),), "pattern": (SortKey("patternId"),), "custom event": (SortKey("date"),), "share": MADE,
+    "page template": (SortKey("order"),), "pattern": (SortKey("patternId"),), "catalog": (SortKey("name"),),
+    "custom event": (SortKey("date"),), "share": MADE,
 }  # fmt: skip
 SHOWS_ALL = "output"
 AGGREGATION = "aggregation"

@@ -17,11 +17,13 @@ from hive.search.texts import (
     CASE_TITLE,
     CASE_WORDS,
     COMMENT_WORDS,
+    OBSERVABLE_WORDS,
     PART_WORDS,
-    VALUE_PARTS,
+    REPORT_WORDS,
     VALUES,
     prose,
 )
+from hive.search.texts import OBSERVABLE as OBSERVABLE_TEXTS
 from waggle.contracts.vocabulary import PAP_LEVELS, TLP_LEVELS
 from waggle.query import Bind, Entity, Field, Side
 
@@ -283,10 +285,9 @@ OBSERVABLE = Entity(
     date="created_at",
     fields={
         **common(),
-        **texts(
-            dataType="data_type", message="message",
-            **{"attachment.name": "file_name", "attachment.contentType": "content_type"},
-        ),
+        **texts(dataType="data_type", **{"attachment.contentType": "content_type"}),
+        "message": prose("message", words=OBSERVABLE_WORDS),
+        "attachment.name": prose("file_name", words=OBSERVABLE_WORDS),
         **numbers(startDate="created_at", sightedAt="sighted_at"),
         **flags(ioc="ioc", sighted="sighted", ignoreSimilarity="ignore_similarity", external="external"),
         **markings(),
@@ -299,7 +300,7 @@ OBSERVABLE = Entity(
         **verdicts(),
     },
     texts=("data", "message", "attachment.name", "tags"),
-    match=VALUE_PARTS,
+    match=OBSERVABLE_TEXTS,
 )  # fmt: skip
 
 # Own and received ones alike; asked only where something was received, for the plain list is read from one index.
@@ -322,7 +323,8 @@ JOB = Entity(
         **numbers(startDate="start_date", endDate="end_date"),
         **ids(observableId="observable_id"),
     },
-    texts=("analyzerName",),
+    texts=("analyzerName", "analyzerDefinition", "errorMessage"),
+    match=REPORT_WORDS,
 )  # fmt: skip
 
 COMMENT = Entity(
@@ -398,6 +400,14 @@ PATTERN = Entity(
         "dataSources": Field("{t}.data_sources", "list"),
     },
     texts=("patternId", "name"),
+)
+
+CATALOG = Entity(
+    kind="catalog",
+    table="pattern_catalogs",
+    org=None,
+    fields={**common(), **texts(name="name", description="description", variant="variant")},
+    texts=("name", "description"),
 )
 
 CUSTOM_EVENT = Entity(

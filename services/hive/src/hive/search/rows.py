@@ -22,7 +22,7 @@ from hive.identity.models import Organisation, Profile, User
 from hive.observables.models import Observable
 from hive.observabletypes.models import ObservableType
 from hive.pages.models import Page, PageTemplate
-from hive.procedures.models import Pattern, Procedure
+from hive.procedures.models import Catalog, Pattern, Procedure
 from hive.search.registers import OWN_CASES, SHARED_CASES
 from hive.sharing.models import Share
 from hive.statuses.models import Status
@@ -40,10 +40,10 @@ MODELS: Mapping[str, Any] = {
     "observable type": ObservableType, "custom field": CustomField, "alert status": Status, "case status": Status, "tag": Tag,
     "taxonomy": Taxonomy,
     "comment": Comment, "page": Page, "page template": PageTemplate, "procedure": Procedure, "pattern": Pattern,
+    "catalog": Catalog,
     "custom event": CustomEvent, "share": Share,
     "action": Action, "audit": AuditRow, "dashboard": Dashboard,
 }  # fmt: skip
-TIMEOUT = text("SET LOCAL statement_timeout = '9s'")
 SECONDS: Final = 9.0
 AT_ONCE: Final = 500
 
@@ -93,7 +93,7 @@ async def flow(session: AsyncSession, search: Search) -> AsyncIterator[list[Any]
 
     The time limit is that of each step. What is deleted meanwhile is left out.
     """
-    await session.execute(TIMEOUT)
+    search = await _begun(session, search, page=False)
     model = MODELS[search.entity.kind]
     ids = clause(page_sql(search, f"{{t}}.{search.entity.id}"))
     async for part in stream_limited(session, ids, AT_ONCE):
