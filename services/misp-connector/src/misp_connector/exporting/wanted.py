@@ -166,6 +166,7 @@ def _returned(
         file=observable.file,
         packed=source.type == "malware-sample",
         foreign=same_event,
+        sighted_at=_sighted(together, options),
     )
 
 
@@ -182,6 +183,7 @@ def _made(
         observables=(observable.id,),
         tags=_attribute_tags((observable,), case, options),
         first_seen=provenance.moment(observable.first_seen),
+        sighted_at=_sighted((observable,), options),
     )
 
 
@@ -221,6 +223,7 @@ def _file(observable: ExportObservable, case: ExportedCase, options: Options, ev
             comment="",
             relation=relation,
             file=None,
+            sighted_at=None,
         )
         found.add_member(holder, "file", one)
 
@@ -271,6 +274,11 @@ def _attribute_tags(observables: Iterable[ExportObservable], case: ExportedCase,
         if options.export_observable_tags:
             tags += [tag for tag in observable.tags if not _is_machinery(tag) and tag not in options.observable_tags]
     return tuple(dict.fromkeys(tags))
+
+
+def _sighted(observables: Iterable[ExportObservable], options: Options) -> int | None:
+    moments = [one.sighted_at // 1000 for one in observables if one.sighted_at is not None]
+    return max(moments, default=None) if options.export_sightings else None
 
 
 def tlp_tag(word: str) -> str:
