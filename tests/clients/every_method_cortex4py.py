@@ -84,7 +84,8 @@ def organisations(own: Any, root: Any) -> None:
     assert root.organizations.find_one_by(q.Eq("name", "second")).id == "second"
     assert root.organizations.find_one_by(q.Eq("name", "nobody's")) is None
     assert root.organizations.delete("third") is True and root.organizations.get_by_id("third").status == "Locked"
-    assert {a.name for a in own.organizations.get_analyzers()} >= {"Look_1_0", "Strict_1_0"}
+    first = [a.name for a in own.organizations.get_analyzers()]
+    assert len(first) == 10 and "Look_1_0" in first, "a page, by name"
     refused(exceptions.InvalidInputError, root.organizations.create, {"name": "second", "description": "again"})
     refused(exceptions.InvalidInputError, root.organizations.delete, "cortex")
     refused(exceptions.AuthorizationError, own.organizations.find_all, {})
