@@ -20,6 +20,7 @@ from hive.classic import (
     dashboards,
     datastore,
     describe,
+    everywhere,
     pipeline,
     shares,
     stream,
@@ -39,7 +40,7 @@ from waggle.web.access import Public
 # Words before ids: `/case/task` is no case, `/case/template/_search` no template.
 ROOMS = (
     templates, artifacts, tasks, shares, alerts, cases, catalogues, users, administration, stream, describe, config, datastore,
-    pipeline, connectors, dashboards, audit,
+    pipeline, connectors, dashboards, audit, everywhere,
 )  # fmt: skip
 
 
