@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive import claims
-from hive.attachments.files import remember
+from hive.attachments.files import keep
 from hive.audit.service import Root, record
 from hive.cases.models import Case
 from hive.events.outgoing import tell
@@ -53,8 +53,7 @@ async def request_export(
     """
     await _check_instance(session, instance)
     document = await exported_case(hive, session, case)
-    blob = await hive.blobs.put(document.model_dump_json(exclude_none=True).encode())
-    await remember(hive.database, blob)
+    blob = await keep(hive.blobs, hive.database, document.model_dump_json(exclude_none=True).encode())
     await claims.allow(session, service=CONNECTOR, sha256=bytes.fromhex(blob.sha256), content_type="application/json")
     record_id = await session.scalar(
         REQUEST,
