@@ -92,6 +92,12 @@ class Settings(BaseSettings):
         "create", description="classic API: a value of a custom field that does not exist defines it, is dropped, or is refused"
     )
     v0_strict4: bool = Field(False, description="classic API: the exact codes of TheHive 4 where this one follows TheHive 3")
+    export_quiet_seconds: float = Field(
+        60,
+        ge=0,
+        le=86400,
+        description="seconds without a change until an exported case's new IOCs are told to the connector",
+    )
     v0_export_wait: float = Field(
         30, ge=0, le=300, description="classic API: seconds an export to MISP is waited for before the answer is 202"
     )
