@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hostile import DEEP, HOLE, NASTY, TEXTS, UNSTORABLE, Document, encoded
@@ -260,3 +261,56 @@ async def test_hostile_texts_are_stored_or_refused_and_everything_still_answers(
     assert assault.failures == []
     assert {name for name in TEXTS if not assault.stored[name]} <= UNSTORABLE
     await _everything_answers(world, assault, stream)
+
+
+def _multipart(fields: dict[str, Any], part: str, name: str) -> tuple[bytes, dict[str, str]]:
+    """A form with `_json` and one file whose name goes out as it is, but for what would end the header."""
+    raw = name.encode("utf-8", "surrogatepass").replace(b"\r", b"").replace(b"\n", b"").replace(b'"', b"%22")
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="_json"\r\nContent-Type: application/json\r\n\r\n' + encoded(fields)
+        + b'\r\n--b\r\nContent-Disposition: form-data; name="' + part.encode() + b'"; filename="' + raw
+        + b'"\r\nContent-Type: text/plain\r\n\r\n' + raw[:50] + b"\r\n--b--\r\n"
+    )  # fmt: skip
+    return body, {"content-type": "multipart/form-data; boundary=b"}
+
+
+async def test_hostile_names_of_files_are_stored_or_refused_and_the_files_come_back(world: Any) -> None:
+    """Uploads under every hostile name, then each of them as it is, zipped and under a hostile name asked for."""
+    ids = await lived_in(world)
+    taken = set()
+    for name, text in TEXTS.items():
+        for path, fields, part in (
+            (f"/api/case/{ids['case']}/artifact", {"dataType": "file"}, "attachment"),
+            (f"/api/v1/alert/{ids['alert']}/observable", {"dataType": "file", "attachment": "file"}, "file"),
+            (f"/api/case/task/{ids['task']}/log", {"message": "m"}, "attachment"),
+            (f"/api/v1/case/{ids['case']}/attachments", {}, "attachments"),
+        ):
+            body, headers = _multipart(fields, part, text)
+            answer = await world.soc.post(path, content=body, headers=headers)
+            assert answer.status_code < 500, (name, path, answer.text[:300])
+            if answer.status_code == 201:
+                taken.add(name)
+    assert len(taken) >= len(TEXTS) - len(UNSTORABLE) - 1
+    observables = await world.query({"_name": "listObservable"})
+    files = [one for one in observables if "attachment" in one]
+    logs = (await world.soc.post("/api/case/task/log/_search?range=all", json={})).json()
+    hashes = [one["attachment"] for one in [*files, *logs] if "attachment" in one]
+    assert len(files) >= len(taken)
+    for one in files:
+        for zipped in ("true", "false"):
+            path = f"/api/v1/observable/{one['_id']}/attachment/{one['attachment']['_id']}/download?asZip={zipped}"
+            answer = await world.soc.get(path)
+            assert answer.status_code == 200 and answer.headers["content-disposition"].startswith("attachment;"), one
+            assert "\n" not in answer.headers["content-disposition"]
+    for one in hashes[-3:]:
+        sha256 = one.get("id") or one["hashes"][0]
+        for text in TEXTS.values():
+            for kind in ("datastore", "datastorezip"):
+                asked = quote(text[:2000].encode("utf-8", "replace"))
+                answer = await world.soc.get(f"/api/{kind}/{sha256}?name={asked}")
+                assert answer.status_code in (200, 400, 404), (kind, text[:20], answer.text[:200])
+    for text in TEXTS.values():
+        value = text[:200].encode("utf-8", "replace").replace(b"\0", b"").replace(b"\r", b"").replace(b"\n", b"")
+        for header in ("X-Organisation", "Idempotency-Key", "If-Match", "Last-Event-ID", "X-Request-ID", "Authorization"):
+            answer = await world.soc.patch(f"/api/v1/case/{ids['case']}", json={"summary": "s"}, headers={header.encode(): value})
+            assert answer.status_code < 500, (header, value, answer.text[:200])

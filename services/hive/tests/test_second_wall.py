@@ -32,6 +32,7 @@ async def _everything(world: Any) -> None:
         f"/api/v1/case/{case['_id']}/procedure": {"patternId": "T1566", "occurDate": 1},
         f"/api/v1/case/{case['_id']}/customEvent": {"title": "Event", "date": 1},
         "/api/v1/caseTemplate": {"name": "mine"},
+        "/api/dashboard": {"title": "Load", "description": "d", "definition": "{}"},
     }
     for path, body in made.items():
         answer = await world.soc.post(path, json=body)

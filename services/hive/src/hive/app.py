@@ -151,6 +151,7 @@ def make_app(settings: Settings, bus: Bus | None, *, works: bool = True) -> Fast
     app.add_middleware(IdempotencyKeys, database=platform.database)
     app.add_exception_handler(Repeated, on_repeated)
     app.add_middleware(hive.classic.routes.TrailingSlash)
+    app.add_middleware(hive.classic.routes.BasicChallenge)
     return app
 
 

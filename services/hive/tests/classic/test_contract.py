@@ -373,6 +373,7 @@ async def _reading(walk: Walk) -> None:
     tag = (await walk("POST", "/tag/_search", 200, {}))[0]
     await walk("GET", f"/tag/{tag['id']}", 200, keys=TAG)
     assert await walk("POST", "/_stats", 200, {"stats": [{"model": "alert", "stats": [{"_agg": "count"}]}]}) == {"count": 3}
+    assert await walk("POST", "/_search", 200, {"query": {"_type": "case"}}, keys=CASE)
     audits = await walk("POST", "/audit/_search?range=all", 200, {"query": {"operation": "Creation", "objectType": "case_task"}})
     assert {(one["operation"], one["objectType"]) for one in audits} == {("Creation", "case_task")}
     assert "title" in audits[0]["object"]

@@ -271,6 +271,11 @@ async def test_1_the_transport(world: Any) -> None:
     assert current.headers["x-organisation"] == "soc"
     lost = await world.anonymous.get("/api/user/current")
     assert (lost.status_code, lost.headers["x-logout"]) == (401, "1")
+    wrong_password = ("analyst@soc.example", "wrong password")
+    refused = await world.anonymous.get("/api/case", auth=wrong_password)
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Basic realm="thehive"')
+    by_page = await world.anonymous.get("/api/case", auth=wrong_password, headers={"Referer": "http://hive.test/"})
+    assert (by_page.status_code, "www-authenticate" in by_page.headers, "www-authenticate" in lost.headers) == (401, False, False)
     missing = await hive("GET", "/case/999999", None, 404)
     assert (missing["type"], "not found" in missing["message"]) == ("NotFoundError", True)
 

@@ -28,7 +28,7 @@ from hive.classic.marks import MayAlert, classic_body
 from hive.classic.outputs import action_out
 from hive.classic.reading import Body, reference, tlp_out
 from hive.classic.registers import RESPONDER
-from hive.classic.search import Wanted, parsed_query, searchable
+from hive.classic.search import Wanted, parsed_query, searchable, wanted_page
 from hive.events.outgoing import tell
 from hive.identity.permissions import Permission
 from hive.misp import service as misp
@@ -58,8 +58,7 @@ def routes(router: APIRouter) -> None:
         """The organisation's responders, whatever object they work on."""
         async with read_fields(request, json_by_default=True) as fields:
             query = parse_filter(parsed_query(fields.values.get("query")), HIVE_V0)
-            asked = fields.values.get("range")
-        page = parse_range(asked if isinstance(asked, str) else None)
+            page = wanted_page(fields)
         async with acting.read() as session:
             wanted = await _responders(session, query)
             found = await workers(session, acting.caller.organisation, kind="responder")

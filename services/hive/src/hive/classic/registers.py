@@ -7,7 +7,7 @@ from dataclasses import replace
 from hive.search import catalogues as c
 from hive.search import machinery as m
 from hive.search import registers as r
-from waggle.query import Bind, Entity, Field, Relation
+from waggle.query import Bind, Entity, Field, Relation, Side
 
 # AMBER+STRICT is shown as 3 here, so 3 finds it, too.
 TLP = {0: ("CLEAR",), 1: ("GREEN",), 2: ("AMBER",), 3: ("AMBER+STRICT", "RED")}
@@ -46,7 +46,7 @@ OK = Field("'Ok'::text", "computed", cases={"Ok": "true"})
 RESOLUTION = Field("CASE WHEN {t}.stage = 'Closed' THEN {t}.status END")
 
 
-FALSE = Field("false", "boolean")
+FALSE = Field("(NOT true)", "boolean")  # no constant: those cannot be sorted by
 ATTACHED = "(SELECT {what} FROM attachments a WHERE a.log_id = {{t}}.id ORDER BY a.id LIMIT 1)"
 
 
@@ -82,6 +82,10 @@ def job() -> Entity:
     return JOB
 
 
+def template() -> Entity:
+    return TEMPLATE
+
+
 _ARTIFACTS = Relation(observable, "{other}.alert_id = {t}.id")
 
 
@@ -106,6 +110,7 @@ CASE = replace(
         r.CASE, "case", status=CASE_STATUS, resolutionStatus=RESOLUTION, caseId=Field("{t}.number", "integer"),
         caseTemplate=Field("{t}.template_name"), **_durations("{t}.end_date", "{t}.start_date"),
         owningOrganisation=Field("(SELECT o.name FROM organisations o WHERE o.id = {t}.org_id)"),
+        patternId=Field("", side=Side("procedures", "case_id", "pattern_id", org=None)),
         viewingOrganisation=Field("(SELECT o.name FROM organisations o WHERE o.id = {t}.viewer_id)"),
     ),
     ignored=frozenset({"template", "mergeInto", "mergeFrom"}),
@@ -116,7 +121,8 @@ CASE = replace(
 )  # fmt: skip
 TASK = replace(
     _classic(r.TASK, "case_task"),
-    parents={"case": Relation(case, "{other}.id = {t}.case_id")},
+    # A task of a template is a part of it here and none of these.
+    parents={"case": Relation(case, "{other}.id = {t}.case_id"), "caseTemplate": Relation(template, "false")},
     children={"case_task_log": Relation(log, "{other}.task_id = {t}.id")},
 )
 LOG = replace(
@@ -128,6 +134,11 @@ LOG = replace(
         deleted=FALSE,
         **{
             "attachment.name": Field(ATTACHED.format(what="a.name")),
+            "attachment.hashes": Field(
+                "(SELECT ARRAY[encode(b.sha256, 'hex'), b.sha1, b.md5] FROM blobs b WHERE b.sha256 ="
+                f" {ATTACHED.format(what='a.sha256')})",
+                "list",
+            ),
             "attachment.size": Field(ATTACHED.format(what="a.size"), "integer"),
             "attachment.contentType": Field(ATTACHED.format(what="a.content_type")),
             "attachment.id": Field(ATTACHED.format(what="encode(a.sha256, 'hex')")),
@@ -156,12 +167,35 @@ TEMPLATE_FLAGS = {
     "severity": Field("{t}.severity", "integer"), "flag": Field("{t}.flag", "boolean"), "summary": Field("{t}.summary"),
     "tlp": Field("{t}.tlp", "scale", words=TLP), "pap": Field("{t}.pap", "scale", words=r.PAP), "user": Field("{t}.created_by"),
 }  # fmt: skip
-TEMPLATE = _classic(r.TEMPLATE, "caseTemplate", status=OK, **TEMPLATE_FLAGS)
+TEMPLATE_TASK = Entity(
+    kind="caseTemplate_task",
+    table="(SELECT c.id, c.org_id, x.task FROM case_templates c CROSS JOIN LATERAL jsonb_array_elements(c.tasks) AS x(task))",
+    fields={
+        "_id": Field("{t}.id", "id"), "title": Field("({t}.task ->> 'title')"), "group": Field("({t}.task ->> 'group')"),
+        "description": Field("({t}.task ->> 'description')"), "owner": Field("({t}.task ->> 'assignee')"),
+    },
+    texts=("title", "description"),
+)  # fmt: skip
+TEMPLATE = replace(
+    _classic(
+        r.TEMPLATE, "caseTemplate", status=OK, customFields=Field("nullif(CAST({t}.custom_fields AS text), '[]')"),
+        **TEMPLATE_FLAGS,
+    ),
+    children={"caseTemplate_task": Relation(lambda: TEMPLATE_TASK, "{other}.id = {t}.id")},
+)  # fmt: skip
+# As outputs.roles_of.
+ROLES = (
+    "(SELECT ARRAY['read'] || CASE WHEN cardinality(p.permissions) > 0 THEN ARRAY['write'] ELSE ARRAY[]::text[] END"
+    " || CASE WHEN p.permissions && ARRAY['manageUser', 'manageOrganisation'] THEN ARRAY['admin'] ELSE ARRAY[]::text[] END"
+    " || CASE WHEN 'manageAlert/create' = ANY(p.permissions) THEN ARRAY['alert'] ELSE ARRAY[]::text[] END"
+    " FROM memberships m JOIN profiles p ON p.id = m.profile_id WHERE m.user_id = {t}.id AND m.org_id = (SELECT waggle_org()))"
+)
 USER = _classic(
     r.USER, "user",
     status=Field(
         "CASE WHEN {t}.locked THEN 'Locked' ELSE 'Ok' END", "computed", cases={"Ok": "NOT {t}.locked", "Locked": "{t}.locked"}
     ),
+    roles=Field(ROLES, "list"),
     profile=Field(
         "(SELECT p.name FROM memberships m JOIN profiles p ON p.id = m.profile_id WHERE m.user_id = {t}.id"
         " AND m.org_id = (SELECT waggle_org()))"

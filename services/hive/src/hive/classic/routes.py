@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from sqlalchemy import select
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hive.answers import answer
 from hive.classic import (
@@ -20,6 +21,7 @@ from hive.classic import (
     dashboards,
     datastore,
     describe,
+    everywhere,
     pipeline,
     shares,
     stream,
@@ -39,7 +41,7 @@ from waggle.web.access import Public
 # Words before ids: `/case/task` is no case, `/case/template/_search` no template.
 ROOMS = (
     templates, artifacts, tasks, shares, alerts, cases, catalogues, users, administration, stream, describe, config, datastore,
-    pipeline, connectors, dashboards, audit,
+    pipeline, connectors, dashboards, audit, everywhere,
 )  # fmt: skip
 
 
@@ -53,6 +55,26 @@ class TrailingSlash:
         if scope["type"] == "http" and scope["path"].startswith("/api/") and scope["path"].endswith("/"):
             scope = {**scope, "path": scope["path"].rstrip("/")}
         await self._app(scope, receive, send)
+
+
+class BasicChallenge:
+    """A refused log-in by the Basic scheme is told so, unless a page asked (`Referer`): its browser would open a dialog."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        if not headers.get("authorization", "").lower().startswith("basic ") or "referer" in headers:
+            await self._app(scope, receive, send)
+            return
+
+        async def challenging(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 401:
+                MutableHeaders(scope=message)["WWW-Authenticate"] = 'Basic realm="thehive"'
+            await send(message)
+
+        await self._app(scope, receive, challenging)
 
 
 def _router(prefix: str, *, shown: bool) -> APIRouter:

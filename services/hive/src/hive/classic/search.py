@@ -26,7 +26,7 @@ from waggle.query import HIVE_V0, Entity, Search, parse_filter, parse_sort
 from waggle.query.compiler import Compiler
 from waggle.query.statement import Narrowing
 from waggle.web.fields import Fields, parse_json, read_fields
-from waggle.web.paging import parse_range
+from waggle.web.paging import Page, parse_range
 
 MAX_KINDS = 20
 
@@ -62,6 +62,11 @@ def wanted(fields: Fields) -> Wanted:
     return Wanted(body.number("nparent", low=0, high=1000) or 0, body.flag("nstats") or False)
 
 
+def wanted_page(fields: Fields) -> Page:
+    asked = fields.values.get("range")
+    return parse_range(asked if isinstance(asked, str) else None)
+
+
 def parsed_query(given: Any) -> Any:
     """A filter, which GET routes take as JSON text. Raises BadRequest."""
     query = parse_json(given.encode("utf-8", "replace")) if isinstance(given, str) else given
@@ -78,14 +83,14 @@ async def search(
     fields: Fields,
     *,
     narrowing: Narrowing | None = None,
+    within: Page | None = None,
 ) -> tuple[list[Any], int]:
-    """The rows of one page and the number of all that match. Raises BadRequest."""
+    """The rows of one page (`within`, else the request's range) and the number of all that match. Raises BadRequest."""
     catalogue = await acting.hive.catalogues.current()
     if kind == "tag":
         await tags.collect(session)
     query = parsed_query(fields.values.get("query"))
-    asked = fields.values.get("range")
-    shown = parse_range(asked if isinstance(asked, str) else None)
+    shown = within or wanted_page(fields)
     sort = request.query_params.getlist("sort") or fields.values.get("sort")
     strict = acting.hive.settings.v0_strict4
     found = Search(

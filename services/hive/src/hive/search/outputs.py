@@ -15,6 +15,7 @@ from hive.audit.models import OutputAudit, audit_out
 from hive.cases.schemas import OutputCase, case_out
 from hive.comments.schemas import OutputComment, comment_out
 from hive.customfields.schemas import OutputCustomField, field_out
+from hive.dashboards.schemas import OutputDashboard, dashboard_out
 from hive.identity.caller import Caller
 from hive.identity.schemas import OutputOrganisation, OutputProfile, OutputUser, organisation_out, profile_out
 from hive.identity.service import users_out
@@ -37,7 +38,7 @@ SIMPLE: dict[str, Any] = {
     "custom field": field_out, "alert status": status_out, "case status": status_out, "tag": tag_out,
     "comment": comment_out, "page": page_out, "page template": page_out, "procedure": procedure_out, "pattern": pattern_out,
     "custom event": event_out, "catalog": catalog_out, "share": share_out,
-    "action": action_out, "audit": audit_out,
+    "action": action_out, "audit": audit_out, "dashboard": dashboard_out,
 }  # fmt: skip
 OUTPUTS: dict[str, type] = {
     "alert": OutputAlert,
@@ -67,6 +68,7 @@ OUTPUTS: dict[str, type] = {
     "share": OutputShare,
     "action": OutputAction,
     "audit": OutputAudit,
+    "dashboard": OutputDashboard,
 }
 COLUMNS = {kind: tuple(shape.__annotations__) for kind, shape in OUTPUTS.items()}
 """Every field an object of a kind may show, in order."""

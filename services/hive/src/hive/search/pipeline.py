@@ -86,6 +86,7 @@ SOURCES: dict[str, Source] = {
     "Pattern": Source(r.PATTERN, _by("pattern_id")),
     "Catalog": Source(r.CATALOG, _by("name")),
     "CustomEvent": Source(r.CUSTOM_EVENT),
+    "Dashboard": Source(m.DASHBOARD),
     "Share": Source(r.SHARE),
     "Organisation": Source(r.ORGANISATION, _by("name")),
     "Profile": Source(r.PROFILE, _by("name")),
