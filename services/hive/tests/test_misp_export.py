@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from test_analysis import delivery, on_misp
 
+from hive.misp.pushing import push_due
+
 INSTANCE = {"name": "circl", "url": "https://misp.example", "purpose": "ImportAndExport", "status": "OK"}
 
 
@@ -151,6 +153,34 @@ class TestWhatIsTold:
         assert shown["servers"][0] == {
             "name": "circl", "version": "2.5.1", "status": "OK", "url": "https://misp.example", "purpose": "ImportAndExport",
         }  # fmt: skip
+
+
+async def test_new_iocs_of_an_exported_case_are_told_once_the_burst_is_over(world: Any) -> None:
+    await told(world)
+    case = await world.case()
+    one = await world.observable(case["_id"], ioc=True)
+    assert await push_due(world.hive) == 0
+    await world.soc.post(path(case))
+    await answered(world, case)
+    await world.observable(case["_id"], data="no-ioc.example")
+    await world.soc.patch(f"/api/v1/observable/{one['_id']}", json={"tags": ["x"]})
+    world.hive.settings.export_quiet_seconds = 0.0
+    assert await push_due(world.hive) == 0
+    world.hive.settings.export_quiet_seconds = 60.0
+    for number in range(3):
+        await world.observable(case["_id"], data=f"n{number}.example", ioc=True)
+    await world.soc.patch(f"/api/v1/observable/{one['_id']}", json={"sighted": True})
+    assert await push_due(world.hive) == 0
+    await world.owner.execute("UPDATE case_exports SET iocs_changed_at = now() - interval '61 seconds'")
+    assert [await push_due(world.hive), await push_due(world.hive)] == [1, 0]
+    (message,) = await world.outbox("case.iocs_changed.v1")
+    assert (message["organisation"], message["data"]["instances"]) == ("soc", ["circl"])
+    place = urlsplit(message["data"]["case_ref"]["url"]).path
+    shown = (await world.client("misp-service-key").get(place)).json()
+    assert len(shown["observables"]) == 5 and shown["observables"][0]["sighted_at"] > 0
+    await world.soc.delete(f"/api/v1/observable/{one['_id']}")
+    world.hive.settings.export_quiet_seconds = 0.0
+    assert await push_due(world.hive) == 1
 
 
 async def answered_meanwhile(world: Any, case: dict[str, Any], **more: Any) -> Any:

@@ -275,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
         if query.get("deleted"):  # a condition on attributes there: events without any no longer match
             raise Refusal(500, "the double does not filter events by deleted attributes")
         shown = []
-        for event in sorted(state.events.values(), key=lambda e: int(e["id"])):
+        for event in state.candidates(query):
             if not state._matches(event, query) or (query.get("uuid") and event["uuid"] != query["uuid"]):
                 continue
             if _filters_attributes(query) and not any(_fits(a, query) for a, _ in state.attributes(event)):
@@ -285,7 +285,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _attributes(self, query: Json) -> list[Json]:
         found = []
-        for event in self.misp.state.events.values():
+        for event in self.misp.state.candidates(query):
             if not self.misp.state._matches(event, query):
                 continue
             about = {k: event[k] for k in ("id", "uuid", "info", "org_id", "orgc_id", "distribution")}

@@ -18,6 +18,7 @@ class MispState:
         self.clock = clock
         self.events: dict[str, Json] = {}
         self._next = {"event": 0, "other": 0}
+        self._numbers: dict[str, str] = {}
         self._random = random.Random(seed)
 
     def number(self, kind: str = "other") -> str:
@@ -51,6 +52,7 @@ class MispState:
             "ShadowAttribute": own.get("ShadowAttribute") or [],
         }
         self.events[own["uuid"]] = own
+        self._numbers[number] = own["uuid"]
         if published:
             self.publish(own["uuid"])
         return str(own["uuid"])
@@ -96,7 +98,15 @@ class MispState:
     # what the server gives back
 
     def find(self, identity: str) -> Json | None:
-        return next((e for e in self.events.values() if identity in (e["id"], e["uuid"])), None)
+        return self.events.get(identity) or self.events.get(self._numbers.get(identity, ""))
+
+    def candidates(self, query: Json) -> list[Json]:
+        """The events that a query may be about, by their numbers: found at once where it names them."""
+        wanted = query.get("eventid")
+        named = [str(w) for w in (wanted if isinstance(wanted, list) else [wanted])] if wanted else []
+        if named and not any(name.startswith("!") for name in named):
+            return [event for name in named if (event := self.find(name))]
+        return sorted(self.events.values(), key=lambda e: int(e["id"]))
 
     @staticmethod
     def attributes(event: Json) -> Iterator[tuple[Json, Json | None]]:

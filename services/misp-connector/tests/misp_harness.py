@@ -22,6 +22,7 @@ from misp_connector.polling.poller import Poller
 from misp_connector.runtime import Runtime
 from misp_connector.settings import Settings
 from waggle.contracts.envelope import DataRef, Envelope
+from waggle.contracts.messages.cases import CaseIocsChanged
 from waggle.contracts.messages.misp import CaseExportRequested
 from waggle.db import Scope
 from waggle.ids import now_ms, uuid7
@@ -144,6 +145,17 @@ class Exporting:
         handler = Commands(self.connector.runtime.database, self.connector.runtime.notifier)
         await handler(Delivery(envelope, message, 1, "misp.commands"))
         return envelope
+
+    async def tell_of_change(self, case: dict[str, Any], *instances: str) -> None:
+        """As hive tells once a burst of changes is over."""
+        reference = DataRef.model_validate(self.shelf.put(json.dumps(case).encode()))
+        message = CaseIocsChanged(case_id=case["case_id"], instances=instances, case_ref=reference)
+        envelope = Envelope(
+            id=uuid7(), type=message.type, source="hive", time=now_ms(), organisation="soc", key="case",
+            data=message.model_dump(mode="json"),
+        )  # fmt: skip
+        handler = Commands(self.connector.runtime.database, self.connector.runtime.notifier)
+        await handler(Delivery(envelope, message, 1, "misp.commands"))
 
     async def claim(self) -> records.Export | None:
         async with self.connector.runtime.database.begin(Scope()) as session:

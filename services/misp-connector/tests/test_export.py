@@ -451,6 +451,31 @@ class TestTheEventItCameFrom:
         assert (await exporting.export(case))["strategy"] == "create"
 
 
+class TestKeptUpToDate:
+    @pytest.mark.parametrize("auto", [True, False])
+    async def test_new_iocs_follow_where_the_instance_is_set_so(
+        self, connector: Connector, exporting: Exporting, misp: MispDouble, auto: bool
+    ) -> None:
+        await connector.add("partner", misp.url, export_auto=auto)
+        case = exporting.case(exporting.observable(1, "domain", "a.example"))
+        await exporting.export(case)
+        case["observables"] = [*case["observables"], exporting.observable(2, "domain", "b.example")]
+        await exporting.tell_of_change(case, "partner", "deleted")
+        await exporting.run()
+        assert ("b.example" in by_value(misp, case["event_uuid"])) is auto
+
+    async def test_a_sighting_goes_back_once(self, connector: Connector, exporting: Exporting, misp: MispDouble) -> None:
+        await connector.add("partner", misp.url, export_sightings=True)
+        await connector.add("silent", misp.url)
+        case = exporting.case(exporting.observable(1, "domain", "a.example", sighted_at=1_700_000_001_000))
+        await exporting.export(case, instance="silent")
+        assert "Sighting" not in by_value(misp, case["event_uuid"])["a.example"]
+        for _ in range(2):
+            await exporting.export(case)
+        (sighting,) = by_value(misp, case["event_uuid"])["a.example"]["Sighting"]
+        assert (sighting["type"], sighting["date_sighting"]) == ("0", "1700000001")
+
+
 class TestNoEcho:
     async def test_own_events_never_come_back_as_alerts(
         self, connector: Connector, exporting: Exporting, misp: MispDouble
@@ -506,3 +531,14 @@ async def test_no_timeout_is_ever_missing(connector: Connector, exporting: Expor
     misp.faults = [Fault("stall", "events/add", seconds=3, times=1)]
     answer = await exporting.export(exporting.case())
     assert "Timeout" in answer["error"] and answer["retryable"] is True
+
+
+async def test_an_own_event_without_attributes_does_not_come_back_either(
+    connector: Connector, exporting: Exporting, misp: MispDouble
+) -> None:
+    await connector.add("partner", misp.url)
+    case = exporting.case()
+    await exporting.export(case)
+    misp.state.publish(case["event_uuid"])
+    await connector.poll()
+    assert await connector.sent() == []

@@ -22,8 +22,7 @@ from misp_harness import SERVICE_KEY, Connector
 from launcher.postgres import free_port
 from misp_connector.events.consumers import Commands
 from waggle.contracts.envelope import DataRef, Envelope
-from waggle.contracts.messages.cases import CaseIocsChanged
-from waggle.contracts.messages.misp import CaseExportRequested, MispPollRequested
+from waggle.contracts.messages.misp import CaseExportRequested, MispPollRequested, SightingReported
 from waggle.ids import now_ms, uuid7
 from waggle.messaging import Delivery, Poison
 from waggle.messaging.rights import HIVE_ALERTS, HIVE_MISP
@@ -302,5 +301,5 @@ class TestCommands:
         assert answer["data"]["retryable"] is False and answer["data"]["case_id"] == "~1"
 
     async def test_what_this_version_does_not_do_is_kept_as_a_dead_letter(self, connector: Connector) -> None:
-        with pytest.raises(Poison, match=r"case\.iocs_changed"):
-            await self.handle(connector, CaseIocsChanged(case_id="~1", instances=("partner",)))
+        with pytest.raises(Poison, match=r"sighting\.reported"):
+            await self.handle(connector, SightingReported(value="a.example", data_type="domain", at=1))

@@ -37,6 +37,7 @@ class Webhook(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=64)]
     url: str
     auth: WebhookAuth = WebhookAuth()
+    version: Literal[0, 1] = Field(0, description="0: changes in the words of TheHive 3; 1: as the v1 stream tells them")
     everything: bool = Field(False, description="every change of every included organisation, whatever they chose (TheHive 3)")
     included: list[str] = Field(["*"], alias="includedTheHiveOrganisations")
     excluded: list[str] = Field(default_factory=list, alias="excludedTheHiveOrganisations")
@@ -91,6 +92,12 @@ class Settings(BaseSettings):
         "create", description="classic API: a value of a custom field that does not exist defines it, is dropped, or is refused"
     )
     v0_strict4: bool = Field(False, description="classic API: the exact codes of TheHive 4 where this one follows TheHive 3")
+    export_quiet_seconds: float = Field(
+        60,
+        ge=0,
+        le=86400,
+        description="seconds without a change until an exported case's new IOCs are told to the connector",
+    )
     v0_export_wait: float = Field(
         30, ge=0, le=300, description="classic API: seconds an export to MISP is waited for before the answer is 202"
     )

@@ -10,6 +10,7 @@ from hive import upkeep
 from hive.analysis.polling import poll
 from hive.classic.webhooks import Webhooks
 from hive.events.consumers import subscribe
+from hive.misp import pushing
 from hive.platform import OUTBOX_CHANNEL, Hive
 from waggle.messaging import Bus
 from waggle.messaging.outbox import Relay
@@ -34,6 +35,7 @@ async def working(hive: Hive, bus: Bus) -> AsyncIterator[None]:
         asyncio.create_task(Relay(hive.database, bus, OUTBOX_CHANNEL).run(), name="relay"),
         asyncio.create_task(poll(hive), name="cortex polling"),
         asyncio.create_task(upkeep.run(hive), name="upkeep"),
+        asyncio.create_task(pushing.run(hive), name="exports kept up to date"),
         asyncio.create_task(Webhooks(hive).run(), name="webhooks"),
     ]
     try:

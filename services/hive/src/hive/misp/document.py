@@ -11,11 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive import claims
 from hive.alerts.models import Alert
+from hive.attachments.files import keep
 from hive.cases.models import Case
 from hive.observables.models import Observable
 from hive.platform import Hive
 from hive.procedures.models import Procedure
 from hive.tables import text_id
+from waggle.contracts.envelope import DataRef
 from waggle.contracts.messages.misp import (
     ExportedCase,
     ExportFile,
@@ -26,6 +28,7 @@ from waggle.contracts.messages.misp import (
 )
 from waggle.contracts.vocabulary import tlp_word
 
+TYPE = "application/json"
 CONNECTOR = "misp-connector"
 HELD_TLP = "RED"
 NO_EXPORT = "misp:no-export"
@@ -54,6 +57,13 @@ async def exported_case(hive: Hive, session: AsyncSession, case: Case) -> Export
     )  # fmt: skip
 
 
+async def kept(hive: Hive, session: AsyncSession, document: ExportedCase) -> DataRef:
+    """Where the connector, and nobody else, may fetch the document."""
+    blob = await keep(hive.blobs, hive.database, document.model_dump_json(exclude_none=True).encode())
+    await claims.allow(session, service=CONNECTOR, sha256=bytes.fromhex(blob.sha256), content_type=TYPE)
+    return DataRef.model_validate({"sha256": blob.sha256, "size": blob.size, "url": f"{hive.settings.claims_url}/{blob.sha256}"})
+
+
 def _why_held(one: Observable) -> str | None:
     if tlp_word(one.tlp) == HELD_TLP:
         return f"TLP:{HELD_TLP}"
@@ -63,7 +73,8 @@ def _why_held(one: Observable) -> str | None:
 def _observable(hive: Hive, one: Observable) -> ExportObservable:
     return ExportObservable(
         id=text_id(one.id), data_type=one.data_type, data=one.data, file=_file(hive, one), tlp=one.tlp, ioc=one.ioc,
-        tags=tuple(one.tags), message=one.message, first_seen=one.first_seen, origin=one.origin,
+        tags=tuple(one.tags), message=one.message, first_seen=one.first_seen,
+        sighted_at=(one.sighted_at or one.created_at) if one.sighted else None, origin=one.origin,
     )  # fmt: skip
 
 

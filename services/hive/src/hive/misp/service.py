@@ -8,16 +8,13 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hive import claims
-from hive.attachments.files import keep
 from hive.audit.service import Root, record
 from hive.cases.models import Case
 from hive.events.outgoing import tell
 from hive.identity.caller import Caller
-from hive.misp.document import CONNECTOR, exported_case
+from hive.misp.document import exported_case, kept
 from hive.platform import Hive
 from hive.tables import text_id
-from waggle.contracts.envelope import DataRef
 from waggle.contracts.messages.misp import CaseExportRequested
 from waggle.errors import BadRequest, NotFound
 from waggle.ids import now_ms
@@ -53,8 +50,6 @@ async def request_export(
     """
     await _check_instance(session, instance)
     document = await exported_case(hive, session, case)
-    blob = await keep(hive.blobs, hive.database, document.model_dump_json(exclude_none=True).encode())
-    await claims.allow(session, service=CONNECTOR, sha256=bytes.fromhex(blob.sha256), content_type="application/json")
     record_id = await session.scalar(
         REQUEST,
         {
@@ -62,7 +57,7 @@ async def request_export(
             "now": now_ms(),
         },
     )  # fmt: skip
-    reference = DataRef(sha256=blob.sha256, size=blob.size, url=f"{hive.settings.claims_url}/{blob.sha256}")
+    reference = await kept(hive, session, document)
     message = CaseExportRequested(case_id=text_id(case.id), instance=instance, case_ref=reference, publish=publish)
     await tell(session, caller, message, key=f"export:{text_id(case.id)}:{instance}")
     root = Root("case", case.id)

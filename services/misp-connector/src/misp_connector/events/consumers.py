@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import structlog
 
 from misp_connector.exporting.exporter import CHANNEL as EXPORTS
-from misp_connector.exporting.service import take_request
+from misp_connector.exporting.service import keep_up_to_date, take_request
 from misp_connector.instances import service
 from misp_connector.polling.poller import CHANNEL
+from waggle.contracts.messages.cases import CaseIocsChanged
 from waggle.contracts.messages.misp import CaseExportRequested, MispPollRequested
 from waggle.db import Database, Scope
 from waggle.db.notify import Notifier
@@ -44,6 +45,8 @@ class Commands:
                     raise Poison(error.message) from None
             elif isinstance(message, CaseExportRequested):
                 await take_request(session, envelope=delivery.envelope, message=message)
+            elif isinstance(message, CaseIocsChanged):
+                await keep_up_to_date(session, envelope=delivery.envelope, message=message)
             else:
                 raise Poison(f"this version does not handle {delivery.envelope.type}")
         self.notifier.wake(CHANNEL)

@@ -29,6 +29,8 @@ class WantedAttribute:
     file: ExportFile | None = None
     packed: bool = False
     """The content is MISP's own archive already."""
+    sighted_at: int | None = None
+    """Seconds: when an analyst saw it."""
     foreign: bool = False
     """It came from the very event that is edited: found there, and never changed by us."""
 

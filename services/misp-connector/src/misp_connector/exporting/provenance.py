@@ -9,10 +9,11 @@ from typing import Any
 
 from misp_connector.exporting.normal import normal
 from misp_connector.exporting.types import valid_pair
-from misp_connector.mapping.event import read_int, read_mapping, read_mappings, read_text, read_uuid
+from misp_connector.mapping.event import read_bool, read_int, read_mapping, read_mappings, read_text, read_uuid
 from misp_connector.mapping.type_table import Rule
 from misp_connector.mapping.values import rule_of, split_value
 from waggle.contracts.messages.misp import ExportObservable
+from waggle.contracts.vocabulary import CASE_INSENSITIVE_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Source:
     type: str
     category: str
     value: str
+    to_ids: bool
     comment: str
     object_uuid: str | None
     template: str
@@ -41,7 +43,9 @@ Known = Mapping[tuple[str, str], ExportObservable]
 
 
 def key_of(data_type: str, data: str) -> tuple[str, str]:
-    return data_type, (normal("ip-dst", data) if data_type == "ip" else data.strip().casefold())
+    if data_type == "ip":
+        return data_type, normal("ip-dst", data)
+    return data_type, data.strip().lower() if data_type in CASE_INSENSITIVE_TYPES else data.strip()
 
 
 def known_values(observables: Iterable[ExportObservable]) -> Known:
@@ -66,6 +70,7 @@ def _source(raw: Mapping[str, object], identity: str, event: str, observable: Ex
         type=read_text(raw.get("type")),
         category=read_text(raw.get("category")),
         value=read_text(raw.get("value")) or observable.data or "",
+        to_ids=read_bool(raw.get("to_ids")),
         comment=read_text(raw.get("comment")) if edited is None else edited,
         object_uuid=read_uuid(raw.get("object")),
         template=read_text(raw.get("template")),
@@ -88,6 +93,12 @@ def partners(source: Source, observable: ExportObservable, known: Known) -> tupl
     if key_of(observable.data_type, observable.data or "") not in parts or any(part not in known for part in parts):
         return None
     return tuple({known[part].id: known[part] for part in parts}.values())
+
+
+def detects(source: Source, together: Iterable[ExportObservable]) -> bool:
+    """The attribute's own flag while nobody changed it here: a value may be an indicator in one attribute and not in another."""
+    edited = [one for one in together if read_mapping(read_mapping(one.origin).get("told")).get("ioc", source.to_ids) != one.ioc]
+    return all(one.ioc for one in edited) if edited else source.to_ids
 
 
 def moment(value: Any) -> str | None:

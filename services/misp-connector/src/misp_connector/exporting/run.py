@@ -81,6 +81,7 @@ class Run:
         await self._add(seen, gone)
         withdrawn = await self._withdraw(seen)
         after = await self._read()
+        await self._sight(after)
         tags = await self._tag(after)
         published = await self._publish(after)
         done = Done(after.id, published, tags, withdrawn=withdrawn, warnings=self._warnings)
@@ -197,6 +198,15 @@ class Run:
         if reason is not None:
             self._warnings.append(f"attribute {uuid} could not be withdrawn: {reason}")
         return f"{WITHDRAWN}; to_ids is off in MISP"
+
+    async def _sight(self, after: Snapshot) -> None:
+        """Each sighting once: MISP would count a second one."""
+        for one in self.wanted.members():
+            found = after.find(one)
+            if found is not None and one.sighted_at is not None and one.sighted_at not in found.sighted_at:
+                reason = await self._call(self.server.sighting, found.uuid, at=one.sighted_at)
+                if reason is not None:
+                    self._warnings.append(f"sighting of {found.uuid}: {reason}")
 
     async def _tag(self, after: Snapshot) -> tuple[str, ...]:
         """The tags that the event has by us. Markings of somebody else's event are that person's word."""

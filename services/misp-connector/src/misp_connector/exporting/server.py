@@ -30,7 +30,7 @@ class ExportServer:
     def read(self, uuid: str) -> Snapshot | None:
         """The event as it stands, published or not, without the content of its files."""
         found = self._client.send(
-            "events/restSearch", {"returnFormat": "json", "eventid": uuid, "withAttachments": 0, "includeEventTags": 1}
+            "events/restSearch", {"returnFormat": "json", "eventid": uuid, "withAttachments": 0, "includeSightings": 1}
         )
         events = read_mappings(found)
         return snapshot_of(events[0]) if events else None

@@ -13,6 +13,7 @@ from misp_connector.publishing.alert_raised import NAMESPACE
 from misp_connector.publishing.envelopes import envelope_of
 from misp_connector.receivers.service import default_receivers
 from waggle.contracts.envelope import Envelope
+from waggle.contracts.messages.cases import CaseIocsChanged
 from waggle.contracts.messages.misp import CaseExportFailed, CaseExportRequested
 from waggle.errors import NotFound
 from waggle.messaging.outbox import enqueue
@@ -42,6 +43,18 @@ async def take_request(session: AsyncSession, *, envelope: Envelope, message: Ca
         by=envelope.actor,
     )
     return True
+
+
+async def keep_up_to_date(session: AsyncSession, *, envelope: Envelope, message: CaseIocsChanged) -> None:
+    """Asks for the export again wherever the instance is set so; elsewhere a person does."""
+    for name in message.instances:
+        try:
+            instance, _ = await get_instance(session, name=name)
+        except NotFound:
+            continue  # the instance was deleted since
+        if instance.options.export_auto:
+            again = CaseExportRequested(case_id=message.case_id, instance=name, case_ref=message.case_ref)
+            await take_request(session, envelope=envelope, message=again)
 
 
 async def reason_to_refuse(session: AsyncSession, *, instance: Instance, organisation: str) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from misp_connector.exporting.normal import normal
 from misp_connector.exporting.plan import WantedAttribute
-from misp_connector.mapping.event import read_bool, read_mapping, read_mappings, read_text, tag_names
+from misp_connector.mapping.event import read_bool, read_int, read_mapping, read_mappings, read_text, tag_names
 
 HEAD = ("info", "date", "threat_level_id", "analysis", "distribution", "sharing_group_id")
 
@@ -23,6 +23,8 @@ class Found:
     to_ids: bool
     comment: str
     object_uuid: str | None
+    sighted_at: frozenset[int]
+    """Seconds, of all sightings."""
 
     def says(self, wanted: WantedAttribute) -> bool:
         """Whether an edit would change nothing. Tags and moments are not compared: MISP writes them in other ways."""
@@ -81,6 +83,7 @@ def _found(raw: Mapping[str, object], holder: str | None) -> list[Found]:
             to_ids=read_bool(one.get("to_ids")),
             comment=read_text(one.get("comment")),
             object_uuid=holder,
+            sighted_at=frozenset(read_int(sighting.get("date_sighting")) or 0 for sighting in read_mappings(one.get("Sighting"))),
         )
         for one in read_mappings(raw.get("Attribute"))
         if not read_bool(one.get("deleted"))

@@ -11,7 +11,7 @@ from misp_connector.exporting import provenance
 from misp_connector.exporting.grouping import group_of, member_of
 from misp_connector.exporting.normal import normal
 from misp_connector.exporting.plan import WantedAttribute, WantedEvent, WantedObject
-from misp_connector.exporting.provenance import Source, known_values, partners, sources_of
+from misp_connector.exporting.provenance import Source, detects, known_values, partners, sources_of
 from misp_connector.exporting.types import PAYLOAD, attribute_type, template_of, valid_pair
 from misp_connector.instances.config import Options
 from waggle.contracts.messages.misp import ExportedCase, ExportObservable
@@ -156,7 +156,7 @@ def _returned(
         type=source.type,
         category=source.category,
         value=source.value,
-        to_ids=any(one.ioc for one in together),
+        to_ids=detects(source, together),
         comment=source.comment,
         observables=tuple(one.id for one in together),
         tags=_attribute_tags(together, case, options),
@@ -166,6 +166,7 @@ def _returned(
         file=observable.file,
         packed=source.type == "malware-sample",
         foreign=same_event,
+        sighted_at=_sighted(together, options),
     )
 
 
@@ -182,6 +183,7 @@ def _made(
         observables=(observable.id,),
         tags=_attribute_tags((observable,), case, options),
         first_seen=provenance.moment(observable.first_seen),
+        sighted_at=_sighted((observable,), options),
     )
 
 
@@ -221,6 +223,7 @@ def _file(observable: ExportObservable, case: ExportedCase, options: Options, ev
             comment="",
             relation=relation,
             file=None,
+            sighted_at=None,
         )
         found.add_member(holder, "file", one)
 
@@ -271,6 +274,11 @@ def _attribute_tags(observables: Iterable[ExportObservable], case: ExportedCase,
         if options.export_observable_tags:
             tags += [tag for tag in observable.tags if not _is_machinery(tag) and tag not in options.observable_tags]
     return tuple(dict.fromkeys(tags))
+
+
+def _sighted(observables: Iterable[ExportObservable], options: Options) -> int | None:
+    moments = [one.sighted_at // 1000 for one in observables if one.sighted_at is not None]
+    return max(moments, default=None) if options.export_sightings else None
 
 
 def tlp_tag(word: str) -> str:

@@ -92,6 +92,8 @@ class Options(BaseModel):
     export_observable_tags: bool = False
     export_case_link: bool = Field(False, description="add the address of the case as a link, internal reference")
     export_objects: bool = Field(True, description="files as objects with their hashes instead of lone samples")
+    export_sightings: bool = Field(False, description="tell MISP when exported observables were sighted here")
+    export_auto: bool = Field(False, description="export a case again, once it was exported, whenever its IOCs change")
     export_removed: Literal["keep", "unset_ids", "soft_delete"] = Field(
         "unset_ids", description="what becomes of an exported attribute whose observable is no longer an IOC, or gone"
     )

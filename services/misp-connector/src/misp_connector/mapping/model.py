@@ -65,6 +65,7 @@ class SourceAttribute:
     type: str
     category: str
     value: str
+    to_ids: bool = False
     comment: str = ""
     object_uuid: str | None = None
     object_name: str = ""

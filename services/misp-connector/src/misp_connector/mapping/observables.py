@@ -178,6 +178,7 @@ def _source(attribute: Attribute, holder: Object | None) -> SourceAttribute:
         type=attribute.type,
         category=attribute.category,
         value=attribute.value,
+        to_ids=attribute.to_ids,
         comment=attribute.comment,
         object_uuid=holder.uuid or None if holder else None,
         object_name=holder.name if holder else "",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +27,8 @@ from waggle.blobs import BlobStore
 from waggle.contracts.messages.alerts import AlertSourceGone
 from waggle.db import Database, Scope
 from waggle.messaging.outbox import enqueue
+
+OWN = "our own export"
 
 
 class LeaseLost(Exception):
@@ -51,28 +54,29 @@ class Importer:
     source: Source
     organisations: tuple[str, ...]
     """Of hive, that receive the alerts."""
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """A source takes one call at a time."""
 
     @property
     def instance(self) -> Instance:
         return self.lease.instance
 
-    async def run(self, head: Head) -> str:
+    async def run(self, head: Head, event: Event) -> str:
         """What became of the event: `sent`, `unchanged` or `filtered`. Raises the source's errors and LeaseLost."""
-        event = await self._read(head)
         async with self.database.begin(Scope()) as session:
             own = await exports.own_attributes(session, uuid=event.uuid)
             owners = await exports.owners(session, uuid=event.uuid)
+            renumbered = await ledger.others_with_number(session, instance=self.instance.id, head=head)
         if owners and all(attribute.uuid in own for attribute, _ in event.members()):
-            return await self._filter(head, "our own export")
+            return await self._filter(head, OWN)
         receivers = [Receiver(*owner) for owner in owners] or [Receiver(name) for name in self.organisations]
         skip = too_many_attributes(sum(1 for _ in event.members()), options=self.instance.options)
         if skip:
             return await self._filter(head, skip)
-        async with self.database.begin(Scope()) as session:
-            renumbered = await ledger.others_with_number(session, instance=self.instance.id, head=head)
         if renumbered:
             event = replace(event, id=None)  # the number belongs to another event's alert: the UUID names this one's
-        files = await collect_files(event, source=self.source, options=self.instance.options, store=self._store)
+        async with self.reading:
+            files = await collect_files(event, source=self.source, options=self.instance.options, store=self._store)
         mapped = map_event(event, options=self.instance.mapping_options(), files=files, own=own)
         async with self.database.begin(Scope()) as session:
             await self._hold(session)
@@ -84,9 +88,11 @@ class Importer:
             await ledger.settled(session, instance=self.instance.id, head=head, state="filtered", reason=reason)
         return "filtered"
 
-    async def _read(self, head: Head) -> Event:
+    async def read(self, head: Head) -> Event:
+        """The event at its source, which may be asked for while another one is written. Raises the source's errors."""
         try:
-            event = parse_event(await in_thread(self.source.fetch, head))
+            async with self.reading:
+                event = parse_event(await in_thread(self.source.fetch, head))
         except UnreadableEvent as error:
             raise EventUnreadable(str(error)) from None
         if event.uuid != head.uuid:

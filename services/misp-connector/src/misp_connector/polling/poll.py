@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from misp_connector.instances.model import Instance
+from misp_connector.mapping.event import Event
 from misp_connector.polling import lease, ledger
 from misp_connector.polling.filters import reason_to_skip
 from misp_connector.polling.importer import Importer, LeaseLost
@@ -67,8 +69,7 @@ class Poll:
         async with self._transaction() as session:
             last = await ledger.position(session, instance=self.instance.id)
             retries = await ledger.due_retries(session, instance=self.instance.id)
-        for head in retries:
-            await self._import(head, None)
+        await self._import_all(retries, {})
         pages = await in_thread(source.pages, self._with_overlap(last))
         while page := await in_thread(_next_page, pages):
             await self._handle(page)
@@ -92,8 +93,7 @@ class Poll:
             known = await ledger.known_events(session, instance=self.instance.id, uuids=uuids)
         news = [head for head in page.heads if head.uuid not in known or known[head.uuid].is_news(head)]
         wanted = await self._filtered(news)
-        for head in wanted:
-            await self._import(head, known.get(head.uuid))
+        await self._import_all(wanted, known)
         async with self._transaction() as session:
             if not await lease.keep(session, self.importer.lease):
                 raise LeaseLost
@@ -111,10 +111,27 @@ class Poll:
                         self.tally.add("filtered", self.instance)
         return [head for head, reason in zip(heads, reasons, strict=True) if not reason]
 
-    async def _import(self, head: Head, known: ledger.KnownEvent | None) -> None:
+    async def _import_all(self, heads: Sequence[Head], known: Mapping[str, ledger.KnownEvent]) -> None:
+        """One after the other; while one is written, the next is read."""
+        reading: asyncio.Task[Event] | None = None
+        try:
+            for place, head in enumerate(heads):
+                current = reading or asyncio.create_task(self.importer.read(head))
+                await asyncio.wait([current])
+                following = heads[place + 1] if place + 1 < len(heads) else None
+                reading = asyncio.create_task(self.importer.read(following)) if following else None
+                await self._import(head, known.get(head.uuid), current)
+        finally:
+            if reading is not None:
+                if _cancelled():
+                    reading.cancel()
+                # nobody else may use the source before its answer is there
+                await asyncio.gather(reading, return_exceptions=True)
+
+    async def _import(self, head: Head, known: ledger.KnownEvent | None, reading: asyncio.Task[Event]) -> None:
         """Imports one event; whatever is wrong with it is noted, and the next one is tried."""
         try:
-            self.tally.add(await self.importer.run(head), self.instance)
+            self.tally.add(await self.importer.run(head, reading.result()), self.instance)
         except EventGone as error:
             async with self._transaction() as session:
                 await ledger.settled(session, instance=self.instance.id, head=head, state="gone", reason=str(error))
@@ -139,6 +156,11 @@ class Poll:
         self.tally.add("failed", self.instance)
         if self.tally.in_a_row >= MANY_IN_A_ROW:
             raise SourceDown(f"{MANY_IN_A_ROW} events in a row cannot be read; the last: {reason}")
+
+
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _next_page(pages: Iterator[Page]) -> Page | None:

@@ -124,6 +124,7 @@ def _source(source: SourceAttribute, data: str | None) -> dict[str, Any]:
         "type": source.type,
         "category": source.category,
         "value": source.value if source.value != data else None,
+        "to_ids": source.to_ids or None,
         "comment": source.comment,
         "object": source.object_uuid,
         "template": source.object_name,

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from waggle.contracts.envelope import DataRef
 from waggle.contracts.messages.base import Audience, Message, Service, Severity, TlpWord
 
 
@@ -49,7 +50,10 @@ class CaseDeleted(CaseChange):
 
 
 class CaseIocsChanged(Message):
-    """The IOCs of a case that is exported to these instances changed; sent once per burst of changes."""
+    """The IOCs of a case that is exported to these instances changed; sent once per burst of changes.
+
+    `case_ref` names the `ExportedCase`, for instances that are set to be kept up to date.
+    """
 
     type = "case.iocs_changed.v1"
     sender: ClassVar[Service] = "hive"
@@ -57,3 +61,4 @@ class CaseIocsChanged(Message):
 
     case_id: str
     instances: tuple[str, ...]
+    case_ref: DataRef

@@ -30,6 +30,7 @@ class ExportObservable(Value):
     tags: tuple[str, ...] = ()
     message: str | None = None
     first_seen: Milliseconds | None = None
+    sighted_at: Milliseconds | None = None
     origin: dict[str, Any] | None = None
 
 
