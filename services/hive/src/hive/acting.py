@@ -5,21 +5,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Request
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from hive.answers import wanted_version
 from hive.idempotency import IN_SCOPE, Once
 from hive.identity.caller import Caller
 from hive.identity.permissions import Permission
 from hive.platform import Hive
-from waggle.errors import BadRequest, Forbidden
+from waggle.db.models import Stamped
+from waggle.errors import BadRequest, Forbidden, NotFound, VersionConflict
 from waggle.web.access import Requirement
 
+R = TypeVar("R", bound=Stamped)
+IF_MATCH: Final[dict[str, Any]] = {
+    "parameters": [
+        {
+            "in": "header", "name": "If-Match", "required": False, "schema": {"type": "string"},
+            "description": "the version that the change is meant for; 412 with the object as it is now where it has another",
+        }
+    ],
+    "responses": {"412": {"description": "somebody changed the object meanwhile"}},
+}  # fmt: skip
+"""`openapi_extra` of routes that call `matched`."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORGEABLE_TYPES = ("text/plain", "application/x-www-form-urlencoded")
 
@@ -29,6 +44,25 @@ class Acting:
     hive: Hive
     caller: Caller
     once: Once | None = None
+    if_match: str | None = None
+
+    async def matched(self, session: AsyncSession, row: R, show: Callable[[R], Any]) -> R:
+        """The object that is about to change, locked where the request's If-Match names a version of it.
+
+        Raises VersionConflict, with the object as it stands now, where it has another one.
+        """
+        wanted = wanted_version(self.if_match)
+        if wanted is None:
+            return row
+        try:
+            await session.refresh(row, with_for_update=True)
+        except InvalidRequestError:
+            raise NotFound("it was deleted a moment ago") from None
+        if row.version != wanted:
+            shown = show(row)
+            current = await shown if inspect.isawaitable(shown) else shown
+            raise VersionConflict(f"the object is at version {row.version}, not {wanted}", current=current)
+        return row
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
@@ -69,7 +103,7 @@ class Require(Requirement):
             caller.check(self.permission)
         elif caller.visiting and not self.visitors:
             raise Forbidden("only members of an organisation read its cases and alerts")
-        return Acting(hive, caller, request.scope.get(IN_SCOPE))
+        return Acting(hive, caller, request.scope.get(IN_SCOPE), request.headers.get("if-match"))
 
 
 def refuse_forgery(request: Request) -> None:

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from hive.acting import Acting, require
+from hive.acting import IF_MATCH, Acting, require
 from hive.alerts import removal, service
 from hive.alerts.edits import alert_changes
 from hive.alerts.lookup import find
-from hive.alerts.schemas import InputAlertIds, InputBulkUpdateAlert
+from hive.alerts.schemas import InputAlertIds, InputBulkUpdateAlert, alert_out
 from hive.answers import no_content
 from hive.attachments import service as attachments
 from hive.audit.service import Root
@@ -44,10 +44,11 @@ async def delete_many(given: InputAlertIds, acting: MayDelete) -> Response:
     return no_content()
 
 
-@router.delete("/{reference}", status_code=204)
+@router.delete("/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(reference: Reference, acting: MayDelete) -> Response:
     async with acting.begin() as session:
-        await removal.remove(session, acting.caller, await find(session, reference, for_update=True))
+        alert = await acting.matched(session, await find(session, reference, for_update=True), alert_out)
+        await removal.remove(session, acting.caller, alert)
     return no_content()
 
 

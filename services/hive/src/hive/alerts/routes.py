@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Path, Request
 from sqlalchemy import select
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from hive.acting import Acting, Member, require
+from hive.acting import IF_MATCH, Acting, Member, require
 from hive.alerts import promotion, service
 from hive.alerts.drafts import draft_of, names_used
 from hive.alerts.edits import alert_changes, promotion_draft
@@ -18,7 +18,7 @@ from hive.alerts.intake import AlertDraft
 from hive.alerts.lookup import find
 from hive.alerts.receiving import receive
 from hive.alerts.schemas import InputAlert, InputAlerts, InputMerges, InputUpdateAlert, OutputAlert, alert_out
-from hive.answers import answer, no_content, wanted_version
+from hive.answers import answer, no_content
 from hive.attachments import service as attachments
 from hive.attachments.models import Attachment
 from hive.attachments.schemas import OutputAttachments, attachment_out
@@ -39,7 +39,6 @@ Reference = Annotated[str, Path(description="id (~4096) or type;source;sourceRef
 MayCreate = Annotated[Acting, require(Permission.ALERT_CREATE)]
 MayUpdate = Annotated[Acting, require(Permission.ALERT_UPDATE)]
 MayImport = Annotated[Acting, require(Permission.ALERT_IMPORT)]
-IfMatch = Annotated[str | None, Header(description="the version the change is based on; another one answers 412")]
 
 
 class BatchFailure(TypedDict):
@@ -130,13 +129,12 @@ async def get(reference: Reference, acting: Member) -> Response:
         return answer(alert_out(await find(session, reference)))
 
 
-@router.patch("/{reference}", status_code=204)
-async def update(reference: Reference, given: InputUpdateAlert, acting: MayUpdate, if_match: IfMatch = None) -> Response:
+@router.patch("/{reference}", status_code=204, openapi_extra=IF_MATCH)
+async def update(reference: Reference, given: InputUpdateAlert, acting: MayUpdate) -> Response:
     catalogue = await acting.hive.catalogues.current(fields=names_in(given.custom_fields))
     changes = alert_changes(given, catalogue)
     async with acting.begin() as session:
-        alert = await find(session, reference, for_update=True)
-        service.check_version(alert.version, wanted_version(if_match), alert_out(alert))
+        alert = await acting.matched(session, await find(session, reference, for_update=True), alert_out)
         await service.update(session, acting.caller, alert, changes, catalogue)
     return no_content()
 

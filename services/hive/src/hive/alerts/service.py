@@ -21,7 +21,7 @@ from hive.identity.permissions import Permission
 from hive.markings import unique
 from hive.tables import text_id, touch
 from waggle.contracts.messages.alerts import AlertChange, AlertUpdated
-from waggle.errors import BadRequest, CreateError, VersionConflict
+from waggle.errors import BadRequest, CreateError
 from waggle.ids import now_ms
 
 # Fields that stand in the search row, or whose copies stand in the tag rows.
@@ -46,12 +46,6 @@ class AlertChanges:
 
 def duplicate(kind: str, source: str, source_ref: str, organisation: str) -> CreateError:
     return CreateError(f"Alert {kind}:{source}:{source_ref} already exist in organisation {organisation}")
-
-
-def check_version(current: int, wanted: int | None, shown: Any) -> None:
-    """`wanted` is the caller's If-Match. Raises VersionConflict with the object as it stands now."""
-    if wanted is not None and wanted != current:
-        raise VersionConflict(f"the object is at version {current}, not {wanted}", current=shown)
 
 
 async def update(session: AsyncSession, caller: Caller, alert: Alert, changes: AlertChanges, catalogue: Catalogue) -> list[str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from hive.acting import Acting, Member, require
-from hive.alerts.service import check_version
-from hive.answers import answer, no_content, wanted_version
+from hive.acting import IF_MATCH, Acting, Member, require
+from hive.answers import answer, no_content
 from hive.cases import removal, service
 from hive.cases.edits import case_changes, drafted, task_draft
 from hive.cases.lookup import find
@@ -27,7 +26,6 @@ MayCreate = Annotated[Acting, require(Permission.CASE_CREATE)]
 MayUpdate = Annotated[Acting, require(Permission.CASE_UPDATE)]
 MayDelete = Annotated[Acting, require(Permission.CASE_DELETE)]
 MayTask = Annotated[Acting, require(Permission.TASK)]
-IfMatch = Annotated[str | None, Header(description="the version the change is based on; another one answers 412")]
 
 
 @router.post("", status_code=201, response_model=OutputCase)
@@ -50,20 +48,22 @@ async def get(reference: Reference, acting: Member) -> Response:
         return answer(case_out(await find(session, reference), acting.caller))
 
 
-@router.delete("/{reference}", status_code=204)
+@router.delete("/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(reference: Reference, acting: MayDelete) -> Response:
     async with acting.begin() as session:
-        await removal.remove(session, acting.caller, await find(session, reference, for_update=True))
+        case = await find(session, reference, for_update=True)
+        await acting.matched(session, case, lambda row: case_out(row, acting.caller))
+        await removal.remove(session, acting.caller, case)
     return no_content()
 
 
-@router.patch("/{reference}", status_code=204)
-async def update(reference: Reference, given: InputUpdateCase, acting: MayUpdate, if_match: IfMatch = None) -> Response:
+@router.patch("/{reference}", status_code=204, openapi_extra=IF_MATCH)
+async def update(reference: Reference, given: InputUpdateCase, acting: MayUpdate) -> Response:
     catalogue = await acting.hive.catalogues.current(fields=names_in(given.custom_fields))
     changes = case_changes(given, catalogue)
     async with acting.begin() as session:
         case = await find(session, reference, for_update=True)
-        check_version(case.version, wanted_version(if_match), case_out(case, acting.caller))
+        await acting.matched(session, case, lambda row: case_out(row, acting.caller))
         await service.change(session, acting.caller, case, changes, catalogue)
     return no_content()
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from hive.acting import Acting, require
+from hive.acting import IF_MATCH, Acting, require
 from hive.answers import answer, no_content
 from hive.comments import service
 from hive.comments.schemas import InputComment, InputUpdateComment, OutputComment, comment_out
@@ -35,16 +35,17 @@ async def create_in_case(reference: str, given: InputComment, acting: MayComment
         return answer(comment_out(made), 201)
 
 
-@router.patch("/comment/{reference}", status_code=204)
+@router.patch("/comment/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update(reference: Reference, given: InputUpdateComment, acting: MayComment) -> Response:
     async with acting.begin() as session:
-        comment = await service.find(session, reference, for_update=True)
+        comment = await acting.matched(session, await service.find(session, reference, for_update=True), comment_out)
         await service.change(session, acting.caller, comment, message=given.message)
     return no_content()
 
 
-@router.delete("/comment/{reference}", status_code=204)
+@router.delete("/comment/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(reference: Reference, acting: MayComment) -> Response:
     async with acting.begin() as session:
-        await service.remove(session, acting.caller, await service.find(session, reference, for_update=True))
+        row = await acting.matched(session, await service.find(session, reference, for_update=True), comment_out)
+        await service.remove(session, acting.caller, row)
     return no_content()

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from sqlalchemy import select
 from starlette.responses import Response
 
-from hive.acting import Acting, Known, require
+from hive.acting import IF_MATCH, Acting, Known, require
 from hive.answers import answer, no_content
 from hive.customfields import definitions
 from hive.customfields.models import CustomField
@@ -43,23 +43,23 @@ async def create(given: InputCustomField, acting: MayDefine) -> Response:
     return answer(field_out(row), 201)
 
 
-@router.patch("/{reference}", status_code=204)
+@router.patch("/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update(reference: Reference, given: InputUpdateCustomField, acting: MayDefine) -> Response:
     """The type changes only while no object has a value of the field."""
     columns = plain_columns(given.given(), merged=frozenset(), clearable=frozenset())
     async with acting.begin() as session:
-        row = await definitions.find(session, reference, for_update=True)
+        row = await acting.matched(session, await definitions.find(session, reference, for_update=True), field_out)
         await definitions.redefine(session, acting.caller, row, {COLUMNS.get(n, n): v for n, v in columns.items()})
     acting.hive.catalogues.forget()
     return no_content()
 
 
-@router.delete("/{reference}", status_code=204)
+@router.delete("/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(
     reference: Reference, acting: MayDefine, force: Annotated[bool, Query(description="remove its values, too")] = False
 ) -> Response:
     async with acting.begin() as session:
-        row = await definitions.find(session, reference, for_update=True)
+        row = await acting.matched(session, await definitions.find(session, reference, for_update=True), field_out)
         await definitions.remove(session, acting.caller, row, force=force)
     acting.hive.catalogues.forget()
     return no_content()

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import PlainTextResponse, Response
 
-from hive.acting import Acting, Known, require
+from hive.acting import IF_MATCH, Acting, Known, require
 from hive.answers import answer, file_answer, no_content
 from hive.attachments.files import store
 from hive.audit.service import Root, record
@@ -81,12 +81,13 @@ async def get_user(reference: Reference, acting: Known) -> Response:
         return answer(await _shown(session, acting, user))
 
 
-@router.patch("/user/{reference}", status_code=204)
+@router.patch("/user/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update_user(reference: Reference, given: InputUpdateUser, acting: Known) -> Response:
     picture = await stored_picture(acting, given.avatar) if given.avatar else None
     async with acting.begin() as session:
         user = await service.find_user(session, reference, acting.caller, for_update=True)
         _self_or_manager(acting, user)
+        await acting.matched(session, user, lambda row: _shown(session, acting, row))
         await _change(session, acting, user, given, picture)
     return no_content()
 
@@ -227,13 +228,14 @@ async def lock_user(reference: Reference, acting: MayUser) -> Response:
     return no_content()
 
 
-@router.delete("/user/{reference}/force", status_code=204)
+@router.delete("/user/{reference}/force", status_code=204, openapi_extra=IF_MATCH)
 async def delete_user(
     reference: Reference, acting: MayUser, organisation: str | None = None, hand_over: HandOver = None
 ) -> Response:
     """Takes a user out of one organisation, and away with the last one; without `organisation` away altogether."""
     async with acting.begin() as session:
         user = await service.find_user(session, reference, acting.caller, for_update=True)
+        await acting.matched(session, user, lambda row: _shown(session, acting, row))
         org = await service.organisation(session, organisation) if organisation else None
         heir = await service.find_user(session, hand_over, acting.caller) if hand_over else None
         await managing.remove(session, acting.caller, user, organisation=org, heir=heir)

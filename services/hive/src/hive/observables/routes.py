@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Path, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from hive.acting import Acting, Member, require
+from hive.acting import IF_MATCH, Acting, Member, require
 from hive.alerts.lookup import find as find_alert
-from hive.alerts.service import check_version
-from hive.answers import answer, no_content, wanted_version
+from hive.answers import answer, no_content
 from hive.cases.lookup import find as find_case
 from hive.edits import plain_columns
 from hive.identity.permissions import Permission
@@ -38,7 +37,6 @@ from waggle.web.fields import read_fields
 router = APIRouter(prefix="/api/v1", tags=["observable"])
 Reference = Annotated[str, Path(description="id (~4096)")]
 MayObserve = Annotated[Acting, require(Permission.OBSERVABLE)]
-IfMatch = Annotated[str | None, Header(description="the version the change is based on; another one answers 412")]
 MERGED = frozenset({"add_tags", "remove_tags", "ids"})
 SOME_REFUSED: dict[int | str, dict[str, Any]] = {
     207: {"model": PartlyCreated, "description": "some of the values were there already"}
@@ -125,20 +123,18 @@ async def update_several(given: InputUpdateObservables, acting: MayObserve) -> R
     return no_content()
 
 
-@router.patch("/observable/{reference}", status_code=204)
-async def update(reference: Reference, given: InputUpdateObservable, acting: MayObserve, if_match: IfMatch = None) -> Response:
+@router.patch("/observable/{reference}", status_code=204, openapi_extra=IF_MATCH)
+async def update(reference: Reference, given: InputUpdateObservable, acting: MayObserve) -> Response:
     async def found(session: AsyncSession) -> list[Observable]:
-        row = await service.find(session, reference, for_update=True)
-        check_version(row.version, wanted_version(if_match), observable_out(row))
-        return [row]
+        return [await acting.matched(session, await service.find(session, reference, for_update=True), observable_out)]
 
     await changed(acting, given, found)
     return no_content()
 
 
-@router.delete("/observable/{reference}", status_code=204)
+@router.delete("/observable/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(reference: Reference, acting: MayObserve) -> Response:
     async with acting.begin() as session:
-        row = await service.find(session, reference, for_update=True)
+        row = await acting.matched(session, await service.find(session, reference, for_update=True), observable_out)
         await service.remove(session, acting.caller, row, gone=dict(observable_out(row)))
     return no_content()

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from hive.acting import Acting, Known, require
+from hive.acting import IF_MATCH, Acting, Known, require
 from hive.answers import answer, no_content
 from hive.identity.permissions import Permission
 from hive.observabletypes import service
@@ -32,19 +32,20 @@ async def get(reference: Reference, acting: Known) -> Response:
         return answer(type_out(await service.find(session, reference)))
 
 
-@router.patch("/{reference}", status_code=204)
+@router.patch("/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update(reference: Reference, given: InputUpdateObservableType, acting: MayDefine) -> Response:
     """While no observable is of the type."""
     async with acting.begin() as session:
-        row = await service.find(session, reference, for_update=True)
+        row = await acting.matched(session, await service.find(session, reference, for_update=True), type_out)
         await service.change(session, acting.caller, row, is_case_sensitive=given.is_case_sensitive)
     acting.hive.catalogues.forget()
     return no_content()
 
 
-@router.delete("/{reference}", status_code=204)
+@router.delete("/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(reference: Reference, acting: MayDefine) -> Response:
     async with acting.begin() as session:
-        await service.remove(session, acting.caller, await service.find(session, reference, for_update=True))
+        row = await acting.matched(session, await service.find(session, reference, for_update=True), type_out)
+        await service.remove(session, acting.caller, row)
     acting.hive.catalogues.forget()
     return no_content()

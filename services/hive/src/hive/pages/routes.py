@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from hive.acting import Acting, require
+from hive.acting import IF_MATCH, Acting, require
 from hive.answers import answer, no_content
 from hive.cases.lookup import find as find_case
 from hive.edits import plain_columns
@@ -40,20 +40,21 @@ async def create(reference: str, given: InputPage, acting: MayPage) -> Response:
         return answer(page_out(page), 201)
 
 
-@router.patch("/case/{reference}/page/{page}", status_code=204)
+@router.patch("/case/{reference}/page/{page}", status_code=204, openapi_extra=IF_MATCH)
 async def update(reference: str, page: Reference, given: InputUpdatePage, acting: MayPage) -> Response:
     async with acting.begin() as session:
         case = await find_case(session, reference)
-        row = await service.find(session, page, case_id=case.id)
+        row = await acting.matched(session, await service.find(session, page, case_id=case.id), page_out)
         await service.change(session, acting.caller, row, _columns(given))
     return no_content()
 
 
-@router.delete("/case/{reference}/page/{page}", status_code=204)
+@router.delete("/case/{reference}/page/{page}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(reference: str, page: Reference, acting: MayPage) -> Response:
     async with acting.begin() as session:
         case = await find_case(session, reference)
-        await service.remove(session, acting.caller, await service.find(session, page, case_id=case.id))
+        row = await acting.matched(session, await service.find(session, page, case_id=case.id), page_out)
+        await service.remove(session, acting.caller, row)
     return no_content()
 
 
@@ -63,16 +64,17 @@ async def create_template(given: InputPage, acting: MayTemplate) -> Response:
         return answer(page_out(await service.create_template(session, acting.caller, page_draft(given))), 201)
 
 
-@router.patch("/pageTemplate/{reference}", status_code=204)
+@router.patch("/pageTemplate/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update_template(reference: Reference, given: InputUpdatePage, acting: MayTemplate) -> Response:
     async with acting.begin() as session:
-        template = await service.find_template(session, reference, for_update=True)
+        template = await acting.matched(session, await service.find_template(session, reference, for_update=True), page_out)
         await service.change_template(session, acting.caller, template, _columns(given))
     return no_content()
 
 
-@router.delete("/pageTemplate/{reference}", status_code=204)
+@router.delete("/pageTemplate/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete_template(reference: Reference, acting: MayTemplate) -> Response:
     async with acting.begin() as session:
-        await service.remove_template(session, acting.caller, await service.find_template(session, reference, for_update=True))
+        template = await acting.matched(session, await service.find_template(session, reference, for_update=True), page_out)
+        await service.remove_template(session, acting.caller, template)
     return no_content()

@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from hive.acting import Acting, Known, require
+from hive.acting import IF_MATCH, Acting, Known, require
 from hive.answers import answer, no_content
 from hive.edits import plain_columns
 from hive.identity.permissions import Permission
@@ -17,6 +17,7 @@ from hive.markings import Input, Text
 from hive.procedures import catalogs
 from hive.procedures.bundle import MAX_BUNDLE
 from hive.procedures.catalog_schemas import OutputCatalog, catalog_out
+from hive.procedures.schemas import pattern_out
 from hive.procedures.service import find_pattern
 from hive.web_bodies import parse_model, upload_schema
 from waggle.errors import BadRequest
@@ -73,26 +74,29 @@ async def get(reference: Reference, acting: Known) -> Response:
         return answer(catalog_out(await catalogs.find(session, reference)))
 
 
-@router.patch("/catalog/{reference}", status_code=204)
+@router.patch("/catalog/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update(reference: Reference, given: InputUpdateCatalog, acting: MayPattern) -> Response:
     columns = plain_columns(given.given(), merged=frozenset(), clearable=frozenset({"variant"}))
     async with acting.begin() as session:
-        await catalogs.change(session, acting.caller, await catalogs.find(session, reference, for_update=True), columns)
+        row = await acting.matched(session, await catalogs.find(session, reference, for_update=True), catalog_out)
+        await catalogs.change(session, acting.caller, row, columns)
     return no_content()
 
 
-@router.delete("/catalog/{reference}", status_code=204)
+@router.delete("/catalog/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(reference: Reference, acting: MayPattern) -> Response:
     """The catalogue with its techniques, none of which is in use."""
     async with acting.begin() as session:
-        await catalogs.remove(session, acting.caller, await catalogs.find(session, reference, for_update=True))
+        row = await acting.matched(session, await catalogs.find(session, reference, for_update=True), catalog_out)
+        await catalogs.remove(session, acting.caller, row)
     return no_content()
 
 
-@router.delete("/pattern/{reference}", status_code=204)
+@router.delete("/pattern/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete_pattern(reference: Annotated[str, Path(description="id or T1059.006")], acting: MayPattern) -> Response:
     async with acting.begin() as session:
-        await catalogs.remove_pattern(session, acting.caller, await find_pattern(session, reference))
+        row = await acting.matched(session, await find_pattern(session, reference), pattern_out)
+        await catalogs.remove_pattern(session, acting.caller, row)
     return no_content()
 
 

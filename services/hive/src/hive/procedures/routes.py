@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from hive.acting import Acting, Member, require
+from hive.acting import IF_MATCH, Acting, Member, require
 from hive.answers import answer, no_content
 from hive.cases.lookup import find as find_case
 from hive.edits import plain_columns
@@ -77,18 +77,20 @@ async def delete_many(given: InputIds, acting: MayProceed) -> Response:
     return no_content()
 
 
-@router.patch("/procedure/{reference}", status_code=204)
+@router.patch("/procedure/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update(reference: Reference, given: InputUpdateProcedure, acting: MayProceed) -> Response:
     columns = plain_columns(given.given(), merged=frozenset(), clearable=frozenset({"description"}))
     async with acting.begin() as session:
-        await service.change(session, acting.caller, await service.find(session, reference, for_update=True), columns)
+        row = await acting.matched(session, await service.find(session, reference, for_update=True), procedure_out)
+        await service.change(session, acting.caller, row, columns)
     return no_content()
 
 
-@router.delete("/procedure/{reference}", status_code=204)
+@router.delete("/procedure/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(reference: Reference, acting: MayProceed) -> Response:
     async with acting.begin() as session:
-        await service.remove(session, acting.caller, await service.find(session, reference, for_update=True))
+        row = await acting.matched(session, await service.find(session, reference, for_update=True), procedure_out)
+        await service.remove(session, acting.caller, row)
     return no_content()
 
 

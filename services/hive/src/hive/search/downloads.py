@@ -69,7 +69,7 @@ async def download(
     acting: Acting, slots: Slots, plan: Plan, catalogue: Catalogue, form: Format, *, include: Sequence[str] | None, exclude: Any
 ) -> Download:
     """The answer, once its first rows are there: what is refused or takes too long is told as for any list."""
-    if plan.counts or plan.aggregation is not None:
+    if plan.counts or plan.aggregation is not None or plan.likeness is not None:
         raise BadRequest("a download is a list: the query ends without a count or an aggregation")
     content = _content(acting, slots, plan, form, _columns(plan.kind, catalogue, include, exclude), include, exclude)
     first = await anext(content)

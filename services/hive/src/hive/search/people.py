@@ -45,6 +45,18 @@ RELATED: dict[tuple[str, str], tuple[Entity, str]] = {
         r.SHARE, f"EXISTS (SELECT FROM observables x WHERE x.id IN ({{ids}})"
         f" AND x.case_id = {{t}}.case_id AND {OBSERVABLE_SHARED})"
     ),
+    ("task", "organisations"): (
+        r.ORGANISATION, "{t}.id IN (SELECT x.org_id FROM tasks x WHERE x.id IN ({ids}) UNION ALL"
+        " SELECT g FROM tasks x CROSS JOIN LATERAL receivers_of_task(x.id) g WHERE x.id IN ({ids}))",
+    ),
+    ("observable", "organisations"): (
+        r.ORGANISATION, "{t}.id IN (SELECT x.org_id FROM observables x WHERE x.id IN ({ids}) UNION ALL"
+        " SELECT g FROM observables x CROSS JOIN LATERAL receivers_of_observable(x.id) g WHERE x.id IN ({ids}))",
+    ),
+    ("organisation", "visible"): (
+        r.ORGANISATION, "({t}.id IN ({ids})"
+        " OR {t}.id IN (SELECT l.other_org_id FROM organisation_links l WHERE l.org_id IN ({ids})))"
+    ),
     ("share", "case"): (r.CASE, "{t}.id IN (SELECT s.case_id FROM visible_shares s WHERE s.id IN ({ids}))"),
     ("share", "organisation"): (r.ORGANISATION, "{t}.id IN (SELECT s.org_id FROM visible_shares s WHERE s.id IN ({ids}))"),
     ("share", "tasks"): (

@@ -16,16 +16,18 @@ from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
 from hive.search import catalogues as c
 from hive.search import machinery as m
-from hive.search import people
+from hive.search import people, similar
 from hive.search import registers as r
 from hive.search.extras import add_extras
 from hive.search.outputs import show
+from hive.search.relations import MADE, ORDERS, RELATED
 from hive.search.rows import count, page
+from hive.search.similar import Likeness
 from hive.search.statistics import run as aggregate
 from hive.tables import number_of
 from hive.tags import service as tags
 from waggle.errors import BadRequest
-from waggle.query import HIVE_V1, Entity, Hop, Search, SortKey, parse_pipeline
+from waggle.query import HIVE_V1, Entity, Hop, Search, parse_pipeline
 from waggle.query.ast import EVERYTHING
 from waggle.query.compiler import Compiler
 from waggle.query.statement import Narrowing
@@ -98,61 +100,14 @@ SOURCES: dict[str, Source] = {
     "Tag": Source(c.TAG),
     "Taxonomy": Source(c.TAXONOMY, _by("namespace")),
 }
-# From a kind, by step: the kind that comes next, and how its rows hang on the ids of those so far.
-RELATED: dict[tuple[str, str], tuple[Entity, str]] = {
-    ("alert", "observables"): (r.OBSERVABLE, "{t}.alert_id IN ({ids})"),
-    ("alert", "attachments"): (r.ATTACHMENT, "{t}.alert_id IN ({ids})"),
-    ("alert", "comments"): (r.COMMENT, "{t}.alert_id IN ({ids})"),
-    ("alert", "procedures"): (r.PROCEDURE, "{t}.alert_id IN ({ids})"),
-    ("alert", "case"): (r.CASE, "{t}.id IN (SELECT a.case_id FROM alerts a WHERE a.id IN ({ids}))"),
-    ("case", "observables"): (r.OBSERVABLE, "{t}.case_id IN ({ids})"),
-    ("case", "tasks"): (r.TASK, "{t}.case_id IN ({ids})"),
-    ("case", "alerts"): (r.ALERT, "{t}.case_id IN ({ids})"),
-    ("case", "attachments"): (r.ATTACHMENT, "{t}.case_id IN ({ids}) AND {t}.log_id IS NULL"),
-    ("case", "comments"): (r.COMMENT, "{t}.case_id IN ({ids})"),
-    ("case", "allComments"): (
-        r.COMMENT,
-        "{t}.case_id IN ({ids}) OR {t}.alert_id IN (SELECT a.id FROM alerts a WHERE a.case_id IN ({ids}))",
-    ),
-    ("case", "pages"): (r.PAGE, "{t}.case_id IN ({ids})"),
-    ("case", "procedures"): (r.PROCEDURE, "{t}.case_id IN ({ids})"),
-    ("case", "customEvents"): (r.CUSTOM_EVENT, "{t}.case_id IN ({ids})"),
-    ("case template", "pageTemplates"): (
-        r.PAGE_TEMPLATE,
-        "{t}.id IN (SELECT l.page_template_id FROM case_template_pages l WHERE l.template_id IN ({ids}))",
-    ),
-    ("organisation", "attachments"): (
-        r.ATTACHMENT,
-        "{t}.org_id IN ({ids}) AND num_nonnulls({t}.alert_id, {t}.case_id, {t}.log_id) = 0",
-    ),
-    ("procedure", "case"): (r.CASE, "{t}.id IN (SELECT p.case_id FROM procedures p WHERE p.id IN ({ids}))"),
-    ("procedure", "alert"): (r.ALERT, "{t}.id IN (SELECT p.alert_id FROM procedures p WHERE p.id IN ({ids}))"),
-    ("procedure", "pattern"): (r.PATTERN, "{t}.pattern_id IN (SELECT p.pattern_id FROM procedures p WHERE p.id IN ({ids}))"),
-    ("catalog", "patterns"): (r.PATTERN, "{t}.catalog IN (SELECT c.name FROM pattern_catalogs c WHERE c.id IN ({ids}))"),
-    ("task", "logs"): (r.LOG, "{t}.task_id IN ({ids})"),
-    ("task", "case"): (r.CASE, "{t}.id IN (SELECT k.case_id FROM tasks k WHERE k.id IN ({ids}))"),
-    ("log", "attachments"): (r.ATTACHMENT, "{t}.log_id IN ({ids})"),
-    ("observable", "jobs"): (r.JOB, "{t}.observable_id IN ({ids})"),
-    ("observable", "case"): (r.CASE, "{t}.id IN (SELECT o.case_id FROM observables o WHERE o.id IN ({ids}))"),
-    ("observable", "alert"): (r.ALERT, "{t}.id IN (SELECT o.alert_id FROM observables o WHERE o.id IN ({ids}))"),
-    ("alert", "actions"): (m.ACTION, "{t}.object_id IN ({ids})"),
-    ("case", "actions"): (m.ACTION, "{t}.object_id IN ({ids})"),
-    ("task", "actions"): (m.ACTION, "{t}.object_id IN ({ids})"),
-    ("log", "actions"): (m.ACTION, "{t}.object_id IN ({ids})"),
-    ("observable", "actions"): (m.ACTION, "{t}.object_id IN ({ids})"),
-    ("job", "observable"): (r.OBSERVABLE, "{t}.id IN (SELECT j.observable_id FROM jobs j WHERE j.id IN ({ids}))"),
-}
-# Where no sort is asked for: parts of an object in the order they were made, other things by name; else newest first.
-MADE = (SortKey("_id"),)
-ORDERS: dict[str, tuple[SortKey, ...]] = {
-    "task": (SortKey("order"),), "log": MADE, "attachment": MADE, "case template": (SortKey("name"),), "user": MADE,
-    "organisation": MADE, "profile": MADE, "observable type": MADE, "custom field": MADE, "alert status": (SortKey("order"),),
-    "case status": (SortKey("order"),), "tag": MADE, "taxonomy": (SortKey("namespace"),),
-    "comment": MADE, "procedure": MADE, "page": (SortKey("order"),),
-    "page template": (SortKey("order"),), "pattern": (SortKey("patternId"),), "catalog": (SortKey("name"),),
-    "custom event": (SortKey("date"),), "share": MADE,
-}  # fmt: skip
 SHOWS_ALL = "output"
+COUNTS: dict[str, list[dict[str, Any]]] = {
+    "countCase": [{"_name": "listCase"}], "countAlert": [{"_name": "listAlert"}], "countTask": [{"_name": "listTask"}],
+    "countUnreadAlert": [{"_name": "listAlert"}, {"_name": "filter", "_eq": {"_field": "read", "_value": False}}],
+    "countImportedAlert": [{"_name": "listAlert"}, {"_name": "filter", "_eq": {"_field": "imported", "_value": True}}],
+    "countCaseObservable": [{"_name": "listObservable"}, {"_name": "fromCase"}],
+    "countAlertObservable": [{"_name": "listObservable"}, {"_name": "fromAlert"}],
+}  # fmt: skip
 AGGREGATION = "aggregation"
 
 
@@ -163,22 +118,34 @@ class Plan:
     with_total: bool
     extras: tuple[str, ...] = ()
     aggregation: dict[str, Any] | None = None
+    likeness: Likeness | None = None
 
     @property
     def kind(self) -> str:
         return self.search.entity.kind
 
 
+def spelled_out(steps: Any) -> Any:
+    """The older steps that count by themselves, as a list that is counted."""
+    if isinstance(steps, list) and len(steps) == 1 and isinstance(steps[0], dict):
+        known = COUNTS.get(str(steps[0].get("_name")))
+        return [*known, {"_name": "count"}] if known else steps
+    return steps
+
+
 def planned(steps: Any, caller: Caller, catalogue: Catalogue) -> Plan:
     """Raises BadRequest for what is not a query."""
-    pipeline = parse_pipeline(steps)
+    pipeline = parse_pipeline(spelled_out(steps))
     hops = [hop for position, hop in enumerate(pipeline.hops) if position == 0 or hop.name != SHOWS_ALL]
     aggregation = _aggregation(hops, counts=pipeline.counts)
+    likeness = similar.taken_off(hops, counts=pipeline.counts)
     entity, narrowing = _source(hops[0])
     for before, hop in itertools.pairwise(hops):
         if before.page is not None:
             raise BadRequest("a page ends the query")
         entity, narrowing = _related(r.with_custom_fields(entity, catalogue), narrowing, before, hop, caller)
+    if likeness is not None:
+        return Plan(_one(r.with_custom_fields(entity, catalogue), hops[-1], narrowing, caller), False, False, likeness=likeness)
     last = hops[-1]
     shown = last.page
     order = last.sort or ORDERS.get(entity.kind, MADE if len(hops) > 1 and entity.kind == "observable" else ())
@@ -188,6 +155,13 @@ def planned(steps: Any, caller: Caller, catalogue: Catalogue) -> Plan:
     )  # fmt: skip
     total = bool(shown and "total" in shown.extra_data)
     return Plan(search, pipeline.counts, total, shown.extra_data if shown else (), aggregation)
+
+
+def _one(entity: Entity, hop: Hop, narrowing: Narrowing | None, caller: Caller) -> Search:
+    """The object that others are compared with. Raises BadRequest for a kind that has no observables."""
+    if entity.kind not in ("alert", "case"):
+        raise BadRequest(f"{entity.kind}s are not compared: a case or an alert is")
+    return Search(entity, hop.query, org=caller.org_id, narrowing=narrowing, limit=1, oldest_first=True)
 
 
 def _aggregation(hops: list[Hop], *, counts: bool) -> dict[str, Any] | None:
@@ -263,6 +237,8 @@ async def run(session: AsyncSession, caller: Caller, plan: Plan) -> Found:
             narrowing=search.narrowing,
         )  # fmt: skip
         return Found(found)
+    if plan.likeness is not None:
+        return Found(*await similar.found(session, caller, plan.kind, await page(session, search), plan.likeness))
     if plan.counts:
         return Found(await count(session, search))
     rows = await page(session, search)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 from sqlalchemy import select
 from starlette.responses import Response
 
-from hive.acting import Acting, Known, require
+from hive.acting import IF_MATCH, Acting, Known, require
 from hive.answers import DOWNLOAD_HEADERS, answer, no_content
 from hive.attachments import service as attachments
 from hive.attachments.models import Attachment
@@ -47,13 +47,13 @@ async def get(reference: Reference, acting: Known) -> Response:
         return answer(organisation_out(await organisations.visible(session, reference)))
 
 
-@router.patch("/organisation/{reference}", status_code=204)
+@router.patch("/organisation/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update(reference: Reference, given: InputUpdateOrganisation, acting: MayOrganise) -> Response:
     columns = plain_columns(given.given(), merged=frozenset({"avatar"}), clearable=frozenset())
     if "avatar" in given.given():
         columns |= await stored_avatar(acting.hive, given.avatar)
     async with acting.begin() as session:
-        row = await service.organisation(session, reference)
+        row = await acting.matched(session, await service.organisation(session, reference), organisation_out)
         await organisations.change(session, acting.caller, row, columns)
     return no_content()
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from hive.acting import Acting, Known, require
+from hive.acting import IF_MATCH, Acting, Known, require
 from hive.answers import answer, no_content
 from hive.edits import plain_columns
 from hive.identity.permissions import Permission
@@ -43,19 +43,20 @@ def _router(kind: Kind) -> APIRouter:
         acting.hive.catalogues.forget()
         return answer(status_out(row), 201)
 
-    @router.patch("/{reference}", status_code=204, name=f"update_{kind}_status")
+    @router.patch("/{reference}", status_code=204, name=f"update_{kind}_status", openapi_extra=IF_MATCH)
     async def update(reference: Reference, given: InputUpdateStatus, acting: MayDefine) -> Response:
         columns = plain_columns(_columns(given.given()), merged=frozenset(), clearable=frozenset())
         async with acting.begin() as session:
-            row = await service.find(session, kind, reference, for_update=True)
+            row = await acting.matched(session, await service.find(session, kind, reference, for_update=True), status_out)
             await service.change(session, acting.caller, row, columns)
         acting.hive.catalogues.forget()
         return no_content()
 
-    @router.delete("/{reference}", status_code=204, name=f"delete_{kind}_status")
+    @router.delete("/{reference}", status_code=204, name=f"delete_{kind}_status", openapi_extra=IF_MATCH)
     async def delete(reference: Reference, acting: MayDefine) -> Response:
         async with acting.begin() as session:
-            await service.remove(session, acting.caller, await service.find(session, kind, reference, for_update=True))
+            row = await acting.matched(session, await service.find(session, kind, reference, for_update=True), status_out)
+            await service.remove(session, acting.caller, row)
         acting.hive.catalogues.forget()
         return no_content()
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from hive.acting import Acting, Known, Member, require
+from hive.acting import IF_MATCH, Acting, Known, Member, require
 from hive.answers import answer, no_content
 from hive.identity.permissions import Permission
 from hive.tags import service
@@ -44,22 +44,23 @@ async def get_tag(reference: str, acting: Member) -> Response:
         return answer(tag_out(await service.find(session, reference)))
 
 
-@router.patch("/tag/{reference}", status_code=204)
+@router.patch("/tag/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update_tag(reference: str, given: InputUpdateTag, acting: Known) -> Response:
     """Colour and description. Free tags need manageTag, those of a taxonomy manageTaxonomy."""
     sent = given.given()
     if "colour" in sent and given.colour is None:
         raise InvalidFields.invalid("colour", "null is not a value here")
     async with acting.begin() as session:
-        tag = await service.find(session, reference, for_update=True)
+        tag = await acting.matched(session, await service.find(session, reference, for_update=True), tag_out)
         await service.change(session, acting.caller, tag, {k: v for k, v in sent.items() if k != "predicate" or v is not None})
     return no_content()
 
 
-@router.delete("/tag/{reference}", status_code=204)
+@router.delete("/tag/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete_tag(reference: str, acting: Member) -> Response:
     async with acting.begin() as session:
-        await service.remove(session, acting.caller, await service.find(session, reference, for_update=True))
+        tag = await acting.matched(session, await service.find(session, reference, for_update=True), tag_out)
+        await service.remove(session, acting.caller, tag)
     return no_content()
 
 

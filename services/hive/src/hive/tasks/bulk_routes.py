@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from hive.acting import Acting, Member, require
+from hive.acting import IF_MATCH, Acting, Member, require
 from hive.answers import answer, no_content
 from hive.attachments import service as attachments
 from hive.audit.service import Root
@@ -15,7 +15,7 @@ from hive.cases import rights
 from hive.identity.permissions import Permission
 from hive.tasks import removal, requests, service
 from hive.tasks.routes import columns_of
-from hive.tasks.schemas import InputBulkUpdateTask
+from hive.tasks.schemas import InputBulkUpdateTask, log_out, task_out
 
 router = APIRouter(prefix="/api/v1", tags=["task"])
 Reference = Annotated[str, Path(description="id (~4096)")]
@@ -33,10 +33,11 @@ async def update_many(given: InputBulkUpdateTask, acting: MayTask) -> Response:
     return no_content()
 
 
-@router.delete("/task/{reference}", status_code=204)
+@router.delete("/task/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(reference: Reference, acting: MayTask) -> Response:
     async with acting.begin() as session:
-        await removal.remove_task(session, acting.caller, await service.find(session, reference, for_update=True))
+        task = await acting.matched(session, await service.find(session, reference, for_update=True), task_out)
+        await removal.remove_task(session, acting.caller, task)
     return no_content()
 
 
@@ -63,10 +64,11 @@ async def set_done(reference: Reference, organisation: Organisation, acting: May
     return no_content()
 
 
-@router.delete("/log/{reference}", status_code=204)
+@router.delete("/log/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete_log(reference: Reference, acting: MayTask) -> Response:
     async with acting.begin() as session:
-        await removal.remove_log(session, acting.caller, await service.find_log(session, reference))
+        log = await acting.matched(session, await service.find_log(session, reference), lambda row: log_out(row, []))
+        await removal.remove_log(session, acting.caller, log)
     return no_content()
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from hive.acting import Acting, Member, require
-from hive.alerts.service import check_version
-from hive.answers import answer, no_content, wanted_version
+from hive.acting import IF_MATCH, Acting, Member, require
+from hive.answers import answer, no_content
 from hive.edits import plain_columns
 from hive.identity.permissions import Permission
 from hive.observables.uploads import stored_parts
@@ -21,7 +20,6 @@ from waggle.web.fields import read_fields
 router = APIRouter(prefix="/api/v1", tags=["task"])
 Reference = Annotated[str, Path(description="id (~4096)")]
 MayTask = Annotated[Acting, require(Permission.TASK)]
-IfMatch = Annotated[str | None, Header(description="the version the change is based on; another one answers 412")]
 CLEARABLE = frozenset({"description", "start_date", "end_date", "due_date", "assignee"})
 COLUMNS = {"group": "task_group", "order": "ord"}
 
@@ -37,12 +35,11 @@ async def get(reference: Reference, acting: Member) -> Response:
         return answer(task_out(await service.find(session, reference)))
 
 
-@router.patch("/task/{reference}", status_code=204)
-async def update(reference: Reference, given: InputUpdateTask, acting: MayTask, if_match: IfMatch = None) -> Response:
+@router.patch("/task/{reference}", status_code=204, openapi_extra=IF_MATCH)
+async def update(reference: Reference, given: InputUpdateTask, acting: MayTask) -> Response:
     columns = columns_of(given)
     async with acting.begin() as session:
-        task = await service.find(session, reference, for_update=True)
-        check_version(task.version, wanted_version(if_match), task_out(task))
+        task = await acting.matched(session, await service.find(session, reference, for_update=True), task_out)
         await service.change(session, acting.caller, task, columns)
     return no_content()
 
@@ -63,11 +60,12 @@ async def create_log(reference: Reference, request: Request, acting: MayTask) ->
         return answer(log_out(log, added), 201)
 
 
-@router.patch("/log/{reference}", status_code=204)
+@router.patch("/log/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update_log(reference: Reference, given: InputUpdateLog, acting: MayTask) -> Response:
     columns = plain_columns(given.given(), merged=frozenset(), clearable=frozenset({"include_in_timeline"}))
     async with acting.begin() as session:
-        await service.change_log(session, acting.caller, await service.find_log(session, reference), columns)
+        log = await acting.matched(session, await service.find_log(session, reference), lambda row: log_out(row, []))
+        await service.change_log(session, acting.caller, log, columns)
     return no_content()
 
 

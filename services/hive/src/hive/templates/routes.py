@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from hive.acting import Acting, Member, require
+from hive.acting import IF_MATCH, Acting, Member, require
 from hive.answers import answer, no_content
 from hive.catalogue import Catalogue
 from hive.customfields.values import InputFields, names_in, parsed
@@ -79,7 +79,7 @@ async def get(reference: Reference, acting: Member) -> Response:
         return answer(template_out(await service.find(session, reference)))
 
 
-@router.patch("/{reference}", status_code=204)
+@router.patch("/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update(reference: Reference, given: InputUpdateCaseTemplate, acting: MayTemplate) -> Response:
     catalogue = await acting.hive.catalogues.current(fields=names_in(given.custom_fields))
     columns = plain_columns(given.given(), merged=MERGED, clearable=CLEARABLE)
@@ -88,17 +88,18 @@ async def update(reference: Reference, given: InputUpdateCaseTemplate, acting: M
     if given.custom_fields is not None:
         columns["custom_fields"] = stored_fields(given.custom_fields, catalogue)
     async with acting.begin() as session:
-        template = await service.find(session, reference, for_update=True)
+        template = await acting.matched(session, await service.find(session, reference, for_update=True), template_out)
         await service.change(session, acting.caller, template, columns)
         if given.page_template_ids is not None:
             await service.link_pages(session, acting.caller, template, await _pages(session, given.page_template_ids))
     return no_content()
 
 
-@router.delete("/{reference}", status_code=204)
+@router.delete("/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(reference: Reference, acting: MayTemplate) -> Response:
     async with acting.begin() as session:
-        await service.remove(session, acting.caller, await service.find(session, reference, for_update=True))
+        row = await acting.matched(session, await service.find(session, reference, for_update=True), template_out)
+        await service.remove(session, acting.caller, row)
     return no_content()
 
 

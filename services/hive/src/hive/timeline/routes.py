@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from hive.acting import Acting, Member, require
+from hive.acting import IF_MATCH, Acting, Member, require
 from hive.answers import answer, no_content
 from hive.cases.lookup import find as find_case
 from hive.edits import plain_columns
@@ -36,16 +36,18 @@ async def create(reference: str, given: InputCustomEvent, acting: MayEvent) -> R
         return answer(event_out(event), 201)
 
 
-@router.patch("/customEvent/{reference}", status_code=204)
+@router.patch("/customEvent/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def update(reference: Reference, given: InputUpdateCustomEvent, acting: MayEvent) -> Response:
     columns = plain_columns(given.given(), merged=frozenset(), clearable=frozenset({"end_date", "description"}))
     async with acting.begin() as session:
-        await service.change(session, acting.caller, await service.find(session, reference), columns)
+        row = await acting.matched(session, await service.find(session, reference), event_out)
+        await service.change(session, acting.caller, row, columns)
     return no_content()
 
 
-@router.delete("/customEvent/{reference}", status_code=204)
+@router.delete("/customEvent/{reference}", status_code=204, openapi_extra=IF_MATCH)
 async def delete(reference: Reference, acting: MayEvent) -> Response:
     async with acting.begin() as session:
-        await service.remove(session, acting.caller, await service.find(session, reference))
+        row = await acting.matched(session, await service.find(session, reference), event_out)
+        await service.remove(session, acting.caller, row)
     return no_content()
