@@ -119,6 +119,8 @@ class Importer:
     ) -> str:
         instance = self.instance
         known = await ledger.lock_event(session, instance=instance.id, head=head)
+        if instance.options.fold:
+            mapped = await self._folded(session, mapped)
         changes = change_set(await ledger.known_attributes(session, instance=instance.id, uuid=event.uuid), mapped.outcomes)
         fingerprint = mapped.fingerprint()
         unchanged = known.payload_hash == fingerprint and known.state != "seen"
@@ -141,6 +143,14 @@ class Importer:
         await ledger.keep_attributes(session, instance=instance.id, event=event.uuid, outcomes=mapped.outcomes, changes=changes)
         await ledger.sent(session, instance=instance.id, head=head, payload_hash=fingerprint)
         return "unchanged" if unchanged else "sent"
+
+    async def _folded(self, session: AsyncSession, mapped: Mapped) -> Mapped:
+        """As part of the alert that the event made first, whichever instance told of it."""
+        alert = mapped.alert
+        found = await ledger.alert_of(session, instance=self.instance.id, uuid=mapped.event_uuid)
+        source, ref = found or (alert.source, alert.source_ref)
+        await ledger.goes_into(session, instance=self.instance.id, uuid=mapped.event_uuid, source=source, ref=ref)
+        return replace(mapped, alert=replace(alert, source=source, source_ref=ref))
 
     async def _tell_gone(self, session: AsyncSession, uuids: list[str], successor: str) -> None:
         """The events that had this one's number before the server was rebuilt."""
