@@ -27,6 +27,7 @@ from hive.tables import text_id
 from waggle.contracts.envelope import Envelope
 from waggle.contracts.messages.alerts import AlertRaised, AlertSourceGone, RaisedObservable
 from waggle.contracts.messages.misp import MispReceiverUnknown
+from waggle.db import Scope
 from waggle.errors import NotFound
 from waggle.ids import now_ms, uuid7
 from waggle.messaging import Delivery, Poison
@@ -96,7 +97,7 @@ async def _receiver(hive: Hive, delivery: Delivery) -> Caller:
                 id=uuid7(), type=unknown.type, source="hive", time=now_ms(), key=f"receiver:{named}",
                 causation_id=delivery.envelope.id, data=unknown.model_dump(mode="json"),
             )  # fmt: skip
-            async with hive.database.system() as session:
+            async with hive.database.begin(Scope()) as session:
                 await enqueue(session, [told])
             hive.wake()
         raise
