@@ -41,7 +41,7 @@ MANY_IN_A_ROW = 5
 CHUNK = 25
 """Events that are read with one request and written in one transaction, if they are small."""
 
-CHUNK_ATTRIBUTES = 2500
+CHUNK_ATTRIBUTES = 1250
 FEW = 8
 """Fewer than that are not worth it."""
 
