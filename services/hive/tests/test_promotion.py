@@ -71,7 +71,7 @@ async def test_merging_unites(world: Any) -> None:
     answer = await world.soc.post(f"/api/v1/alert/{alert['_id']}/merge/{case['number']}")
     assert answer.status_code == 200, answer.text
     merged = answer.json()
-    assert merged["description"] == "Something happened\n\n#### Merged with alert #1 Invoice\n\nA mail"
+    assert merged["description"] == "Something happened\n  \n#### Merged with alert #1 Invoice\n\nA mail"
     assert merged["tags"] == ["case", "alert"]
     stored = await world.query({"_name": "getCase", "idOrName": case["_id"]}, {"_name": "observables"})
     assert [(o["data"], o["tags"]) for o in stored] == [("evil.example", ["case", "alert"]), ("192.0.2.1", [])]

@@ -60,7 +60,7 @@ async def authenticate(request: Request) -> Actor:
     authorization = request.headers.get("authorization", "")
     token = request.cookies.get(SESSION_COOKIE)
     if authorization.startswith("Bearer "):
-        return await authentication.by_key(engine.database, authorization.removeprefix("Bearer "), request_id())
+        return await authentication.by_key(engine.database, engine.accounts, authorization.removeprefix("Bearer "), request_id())
     async with engine.database.system() as session:
         if token and not authorization:
             user = await authentication.by_session(session, token, minutes=engine.settings.session_minutes)

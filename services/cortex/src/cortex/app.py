@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from cortex import platform_routes, queues
 from cortex.definitions.service import rescan
-from cortex.engine import Engine
+from cortex.engine import WORKERS, Engine
 from cortex.events.machinery import Machinery
 from cortex.files import routes as files
 from cortex.http import Refusal
@@ -71,7 +71,7 @@ def build(settings: Settings, *, bus: BusSettings | None, api_only: bool = False
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         engine.listener.hear("job_ended", engine.watcher.ended)
-        engine.listener.on("workers", engine.modules.forget)
+        engine.listener.on(WORKERS, engine.modules.forget)
         if machinery:
             machinery.listen()
         engine.listener.start()

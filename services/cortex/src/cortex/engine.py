@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cortex.acting import Actor
 from cortex.definitions.scan import Sources
 from cortex.jobs.waiting import JobWatcher
 from cortex.misp.modules import ModuleList
 from cortex.settings import Settings
 from cortex.workers.service import Defaults
+from cortex.workers.targets import Target
 from waggle.blobs import BlobStore, open_store
-from waggle.db import Database
+from waggle.db import Database, Scope
 from waggle.db.notify import Listener, Notifier
+from waggle.db.recent import Recent
 from waggle.security.passwords import Passwords
 from waggle.security.secretbox import SecretBox
 
+IDENTITY, WORKERS = "cortex_identity", "workers"
+"""The channels that PostgreSQL tells changes on, whoever made them (migration 0003)."""
 WAKE_EVERY = 0.005
 """Seconds between wake-ups of runners: a person waits for the analyzer."""
 
@@ -33,6 +42,8 @@ class Engine:
     listener: Listener
     watcher: JobWatcher
     modules: ModuleList
+    accounts: Recent[Actor]
+    targets: Recent[Target]
     sources: Sources
     scanning: asyncio.Lock
 
@@ -44,6 +55,7 @@ class Engine:
             application_name="cortex",
             pool_size=settings.database_pool,
         )
+        listener = Listener(settings.database_system_url.get_secret_value())
         return cls(
             settings=settings,
             database=database,
@@ -51,9 +63,11 @@ class Engine:
             box=SecretBox([key.get_secret_value() for key in settings.secret_keys]),
             passwords=Passwords(),
             notifier=Notifier(database, interval=WAKE_EVERY),
-            listener=Listener(settings.database_system_url.get_secret_value()),
+            listener=listener,
             watcher=JobWatcher(database),
             modules=ModuleList(database),
+            accounts=Recent(listener, IDENTITY),
+            targets=Recent(listener, WORKERS),
             sources=Sources(
                 analyzers=settings.analyzer_paths, responders=settings.responder_paths, modules=settings.misp_modules_url
             ),
@@ -65,6 +79,14 @@ class Engine:
         """What a worker gets that does not say."""
         settings = self.settings
         return Defaults(settings.job_cache_minutes, max(1, round(settings.job_timeout_seconds / 60)))
+
+    @asynccontextmanager
+    async def changing(self, scope: Scope) -> AsyncIterator[AsyncSession]:
+        """A transaction that changes people, organisations or workers: the next request sees them as they are then."""
+        async with self.database.begin(scope) as session:
+            yield session
+        for kept in (self.accounts, self.targets, self.modules):
+            kept.forget()
 
     async def close(self) -> None:
         await self.listener.stop()

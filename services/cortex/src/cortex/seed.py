@@ -89,7 +89,6 @@ async def sow(engine: Engine, seed: Seed) -> Seeded:
         actor = Actor(login=SYSTEM, organisation=seed.organisation, roles=frozenset({"orgadmin"}))
         for kind in KINDS:
             await _enable_all(engine, actor, kind, result)
-        engine.notifier.wake("workers")
     engine.notifier.wake("announcements")
     return result
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from hive.attachments.files import remember
+from hive.attachments.files import keep
 from hive.platform import Hive
 from waggle.blobs import Blob
 from waggle.messaging import Poison, Retry
@@ -63,8 +63,7 @@ async def fetch_file(hive: Hive, url: str, *, sha256: str, size: int) -> Blob:
     """A file, streamed into the blob store; its row is there afterwards."""
     if size > hive.settings.max_attachment:
         raise Poison(f"a file of {size} bytes is over the limit of {hive.settings.max_attachment}")
-    blob = await hive.blobs.put(_stream(hive, url, size))
+    blob = await keep(hive.blobs, hive.database, lambda: _stream(hive, url, size))
     if blob.sha256 != sha256:
         raise Poison(f"{url} does not have the announced SHA-256")
-    await remember(hive.database, blob)
     return blob

@@ -37,6 +37,7 @@ class Webhook(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=64)]
     url: str
     auth: WebhookAuth = WebhookAuth()
+    version: Literal[0, 1] = Field(0, description="0: changes in the words of TheHive 3; 1: as the v1 stream tells them")
     everything: bool = Field(False, description="every change of every included organisation, whatever they chose (TheHive 3)")
     included: list[str] = Field(["*"], alias="includedTheHiveOrganisations")
     excluded: list[str] = Field(default_factory=list, alias="excludedTheHiveOrganisations")

@@ -40,14 +40,15 @@ async def connectors(hive: Hive) -> dict[str, Any]:
 
 @router.get("/api/status", dependencies=[Public()], response_model=dict[str, Any])
 @router.get("/api/v0/status", dependencies=[Public()], include_in_schema=False)
-async def status() -> Response:
+async def status(request: Request) -> Response:
     """Versions and ways to log in; names of servers are for people who are logged in (`/api/v1/status`)."""
+    hive: Hive = request.app.state.hive
     return answer(
         {
             "versions": {"Scalligraph": CLASSIC_VERSION, "TheHive": CLASSIC_VERSION, "Play": "", "hive": VERSION},
             "connectors": {"cortex": {"enabled": True, "status": "OK", "servers": []}},
             "config": {
-                "protectDownloadsWith": "malware", "authType": ["session", "key", "basic", "local"],
+                "protectDownloadsWith": hive.settings.attachment_password, "authType": ["session", "key", "basic", "local"],
                 "capabilities": ["changePassword", "setPassword", "authByKey"], "ssoAutoLogin": False,
                 "pollingDuration": 1000, "freeTagDefaultColour": "#000000",
             },

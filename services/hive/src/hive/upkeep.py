@@ -1,4 +1,4 @@
-"""Small recurring chores of the platform, once an hour: history partitions, and what has expired."""
+"""Small recurring chores of the platform, once an hour: history partitions, what has expired, and files nobody refers to."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 
 import asyncpg
 import structlog
+from obstore.exceptions import BaseError
 from sqlalchemy.exc import SQLAlchemyError
 
+from hive.attachments.sweep import AT_ONCE, sweep
 from hive.platform import Hive
 
 log = structlog.get_logger(__name__)
@@ -29,4 +31,9 @@ async def run(hive: Hive) -> None:
                 await hive.database.fetch(chore, system=True)
             except (OSError, SQLAlchemyError, asyncpg.PostgresError) as error:
                 log.warning("chore_failed", chore=chore, error=str(error))
+        try:
+            while await sweep(hive) == AT_ONCE:
+                pass
+        except (OSError, SQLAlchemyError, asyncpg.PostgresError, BaseError) as error:
+            log.warning("sweep_failed", error=str(error))
         await asyncio.sleep(SECONDS)

@@ -269,3 +269,38 @@ async def test_trap_20_files_in_alerts_and_in_cases(world: Any) -> None:
     other = await case(world)
     again = await world.soc.post(f"/api/case/{other['id']}/artifact", json={"dataType": "file", "attachment": known})
     assert again.json()[0]["attachment"]["name"] == "d.txt"
+
+
+async def test_strict_servers_answer_as_thehive_4(world: Any) -> None:
+    """Section 7, `v0_strict4`: an unknown sort is refused, numbers are no texts, the owner is named by `user` alone."""
+    analyst = "analyst@soc.example"
+    await case(world)
+    number = {"query": {"_field": "caseId", "_value": "1"}}
+    for strict, code in ((False, 200), (True, 400)):
+        world.settings.v0_strict4 = strict
+        assert (await world.soc.post("/api/case/_search?sort=nonsense", json={})).status_code == code
+        assert (await world.soc.post("/api/case/_search", json=number)).status_code == code
+        assert (await case(world, owner=analyst))["owner"] == ("org-admin@soc.example" if strict else analyst)
+        assert (await case(world, user=analyst))["owner"] == analyst
+
+
+async def test_a_template_named_like_the_alerts_type(world: Any) -> None:
+    """Section 7, `template_by_alert_type`."""
+    await world.soc.post("/api/case/template", json={"name": "external", "titlePrefix": "[X]", "tasks": [{"title": "T"}]})
+    for n, on in enumerate((False, True)):
+        world.settings.template_by_alert_type = on
+        made = await alert(world, sourceRef=f"by type {n}")
+        opened = (await world.soc.post(f"/api/alert/{made['id']}/createCase", json={})).json()
+        assert opened["title"] == ("[X] Hit" if on else "Hit")
+
+
+async def test_the_password_of_zips(world: Any) -> None:
+    """Section 7, `datastore.attachment.password`."""
+    world.settings.attachment_password = "infected"
+    assert (await world.anonymous.get("/api/status")).json()["config"]["protectDownloadsWith"] == "infected"
+    encoded = base64.b64encode(b"MZ").decode()
+    made = await alert(world, artifacts=[{"dataType": "file", "data": f"a.exe;application/x-dosexec;{encoded}"}])
+    answer = await world.soc.get(f"/api/datastorezip/{made['artifacts'][0]['attachment']['id']}")
+    with pyzipper.AESZipFile(io.BytesIO(answer.content)) as archive:
+        archive.setpassword(b"infected")
+        assert archive.read("a.exe") == b"MZ"

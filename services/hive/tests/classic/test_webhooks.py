@@ -114,3 +114,21 @@ async def test_excluded_organisations_and_filters(world: Any, consumer: Consumer
             await client.post("/api/alert", json={**ALERT, "sourceRef": str(n)})
     events = [(e["organisation"], e["object"]["sourceRef"]) for e in await told(world, consumer)]
     assert events == [("soc", "2"), ("soc", "1"), ("soc", "2"), ("other", "1"), ("other", "2")]
+
+
+async def test_version_1_tells_in_the_words_of_the_native_api(world: Any, consumer: Consumer) -> None:
+    world.settings.webhooks = [Webhook(name="soar", url="http://soar.example/", version=1)]
+    await world.soc.put(PATH, json={"value": [{**ANY[0], "trigger": {"name": "AlertCreated"}}]})
+    await told(world, consumer)
+    alert = await world.alert(tlp=4)
+    await world.soc.delete(f"/api/v1/alert/{alert['_id']}")
+    (event,) = await told(world, consumer)
+    assert (event["operation"], event["action"], event["objectType"], event["objectId"], event["_type"]) == (
+        "create", "create", "alert", alert["_id"], "Audit",
+    )  # fmt: skip
+    assert (event["organisation"], event["object"]) == ("soc", {})
+    case = await world.case(tlp=4)
+    await world.soc.put(PATH, json={"value": ANY})
+    events = await told(world, consumer)
+    (made,) = [one for one in events if one["objectType"] == "case"]
+    assert (made["object"]["_id"], made["object"]["_type"], made["object"]["tlp"]) == (case["_id"], "Case", 4)

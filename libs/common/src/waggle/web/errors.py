@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import asyncpg
+import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,6 +24,7 @@ MISSING = {"missing", "missing_argument"}
 UNAVAILABLE = ("08", "53", "57", "58")  # connection, resources, operator intervention, system error
 RETRYABLE = ("40001", "40P01", "25006", "55P03")  # serialisation, deadlock, read-only, lock
 NOT_TEXT = ("22021", "22P05")
+UNWRITABLE = ("surrogates not allowed", "Recursion limit reached")
 
 
 def answer(error: WaggleError) -> JsonResponse:
@@ -48,6 +50,11 @@ def validation_failure(errors: list[dict[str, Any]]) -> WaggleError:
     return InvalidFields([field_error(e) for e in errors])
 
 
+def unwritable(error: BaseException) -> bool:
+    """Whether JSON could not be written for what a client sent: half of a surrogate pair, or lists in lists in lists."""
+    return isinstance(error, orjson.JSONEncodeError) and any(reason in str(error) for reason in UNWRITABLE)
+
+
 def database_failure(error: BaseException) -> WaggleError | None:
     """What a database error means to the caller; None when it is a fault of ours."""
     state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
@@ -57,6 +64,8 @@ def database_failure(error: BaseException) -> WaggleError | None:
         return Unavailable("the database went away; try again")
     if isinstance(error, asyncpg.exceptions.DataError | UnicodeEncodeError) and state is None:
         return BadRequest("a value is out of range or not valid text")
+    if unwritable(getattr(error, "orig", None) or error):
+        return BadRequest("a text is not valid Unicode, or a value is nested too deep")
     if state is None:
         return None
     if state in NOT_TEXT:

@@ -117,7 +117,9 @@ class Consumer:
                 return
             try:
                 connection = await driver_connection(session)
-                target = await find_target(connection, actor, kind=message.kind, worker_id=message.worker_id, name=message.name)
+                target = await find_target(
+                    connection, actor, self._engine.targets, kind=message.kind, worker_id=message.worker_id, name=message.name
+                )
                 run = await jobs.run(
                     connection,
                     actor,

@@ -73,7 +73,7 @@ async def statistics(request: Request, actor: Superadmin, given: Annotated[Stati
 async def create_organisation(
     request: Request, actor: Superadmin, given: Annotated[NewOrganisation, body(NewOrganisation)]
 ) -> Response:
-    async with engine_of(request).database.begin(actor.scope) as session:
+    async with engine_of(request).changing(actor.scope) as session:
         made = await service.create_organisation(
             session, actor, name=given.name, description=given.description, status=given.status
         )
@@ -95,7 +95,7 @@ async def get_organisation(
 async def update_organisation(
     request: Request, actor: Superadmin, organisation: str, given: Annotated[OrganisationChanges, body(OrganisationChanges)]
 ) -> Response:
-    async with engine_of(request).database.begin(actor.scope) as session:
+    async with engine_of(request).changing(actor.scope) as session:
         changed = await service.update_organisation(session, actor, name=organisation, changes=given.columns())
         return shown(show_organisation(changed))
 
@@ -103,6 +103,6 @@ async def update_organisation(
 @router.delete("/{organisation}", status_code=204)
 async def delete_organisation(request: Request, actor: Superadmin, organisation: str) -> Response:
     """Locks it: nobody of it can log in, what it has stays."""
-    async with engine_of(request).database.begin(actor.scope) as session:
+    async with engine_of(request).changing(actor.scope) as session:
         await service.update_organisation(session, actor, name=organisation, changes={"status": "Locked"})
     return nothing()

@@ -95,7 +95,7 @@ async def search_users_of(
 async def create_user(request: Request, actor: Administrator, given: Annotated[NewUser, body(NewUser)]) -> Response:
     engine = engine_of(request)
     password_hash = None if given.password is None else await service.hashed(engine.passwords, given.password)
-    async with engine.database.begin(actor.scope) as session:
+    async with engine.changing(actor.scope) as session:
         user = await service.create_user(
             session,
             actor,
@@ -119,7 +119,7 @@ async def get_user(request: Request, actor: Annotated[Actor, require("read", "su
 
 @router.patch("/user/{login}", openapi_extra=described(UserChanges), responses=SHOWN_USER)
 async def update_user(request: Request, actor: AnyUser, login: str, given: Annotated[UserChanges, body(UserChanges)]) -> Response:
-    async with engine_of(request).database.begin(actor.scope) as session:
+    async with engine_of(request).changing(actor.scope) as session:
         user = await service.update_user(session, actor, login=login, changes=given.columns())
         return shown(await _shown_user(session, user))
 
@@ -127,7 +127,7 @@ async def update_user(request: Request, actor: AnyUser, login: str, given: Annot
 @router.delete("/user/{login}", status_code=204)
 async def delete_user(request: Request, actor: Administrator, login: str) -> Response:
     """Locks the user; the name stays in the history."""
-    async with engine_of(request).database.begin(actor.scope) as session:
+    async with engine_of(request).changing(actor.scope) as session:
         await service.lock_user(session, actor, login=login)
     return nothing()
 
@@ -137,7 +137,7 @@ async def set_password(
     request: Request, actor: Administrator, login: str, given: Annotated[NewPassword, body(NewPassword)]
 ) -> Response:
     engine = engine_of(request)
-    async with engine.database.begin(actor.scope) as session:
+    async with engine.changing(actor.scope) as session:
         user = await service.administered_user(session, actor, login=login, or_self=False)
         await service.set_password(session, actor, engine.passwords, user=user, password=given.password)
     return nothing()
@@ -148,7 +148,7 @@ async def change_password(
     request: Request, actor: AnyUser, login: str, given: Annotated[ChangedPassword, body(ChangedPassword)]
 ) -> Response:
     engine = engine_of(request)
-    async with engine.database.begin(actor.scope) as session:
+    async with engine.changing(actor.scope) as session:
         await service.change_password(
             session, actor, engine.passwords, login=login, current=given.currentPassword, password=given.password
         )
@@ -167,7 +167,7 @@ async def get_key(request: Request, actor: AnyUser, login: str) -> Response:
 @router.post("/user/{login}/key/renew", responses={200: {"content": {"text/plain": {}}}})
 async def renew_key(request: Request, actor: AnyUser, login: str) -> Response:
     engine = engine_of(request)
-    async with engine.database.begin(actor.scope) as session:
+    async with engine.changing(actor.scope) as session:
         user = await service.administered_user(session, actor, login=login, or_self=True)
         return plain(await keys.set_key(session, actor, engine.box, user=user))
 
@@ -175,14 +175,14 @@ async def renew_key(request: Request, actor: AnyUser, login: str) -> Response:
 @router.post("/user/{login}/key/set", openapi_extra=described(GivenKey), responses={200: {"content": {"text/plain": {}}}})
 async def set_key(request: Request, actor: Administrator, login: str, given: Annotated[GivenKey, body(GivenKey)]) -> Response:
     engine = engine_of(request)
-    async with engine.database.begin(actor.scope) as session:
+    async with engine.changing(actor.scope) as session:
         user = await service.administered_user(session, actor, login=login, or_self=False)
         return plain(await keys.set_key(session, actor, engine.box, user=user, key=given.key))
 
 
 @router.delete("/user/{login}/key", status_code=204)
 async def remove_key(request: Request, actor: Administrator, login: str) -> Response:
-    async with engine_of(request).database.begin(actor.scope) as session:
+    async with engine_of(request).changing(actor.scope) as session:
         user = await service.administered_user(session, actor, login=login, or_self=False)
         await keys.remove_key(session, actor, user=user)
     return nothing()

@@ -43,7 +43,7 @@ RUN_BODY["requestBody"]["content"]["multipart/form-data"] = {
 async def start(engine: Engine, actor: Actor, *, kind: str, worker_id: str, request: RunRequest) -> service.Run:
     """Makes or finds the job, and wakes the runners."""
     async with engine.database.raw() as connection:
-        target = await find_target(connection, actor, kind=kind, worker_id=worker_id, name=None)
+        target = await find_target(connection, actor, engine.targets, kind=kind, worker_id=worker_id, name=None)
         run = await service.run(
             connection,
             actor,
@@ -140,10 +140,10 @@ async def wait_for_report(
     engine = engine_of(request)
     limit = min(duration.seconds(at_most), engine.settings.longest_wait_seconds)
     with engine.watcher.watching(reading.parsed_id(job_id)) as ended:
-        found = await _shown(request, actor, job_id, with_report=True)
-        if found.status in ENDED or not limit:
-            return shown(found)
-        await wait_at_most(ended, limit)
+        async with engine.database.raw() as connection:
+            found = await reading.read(connection, actor, job_id=job_id, with_report=False)
+        if found.job.status not in ENDED and limit:
+            await wait_at_most(ended, limit)
     return shown(await _shown(request, actor, job_id, with_report=True))
 
 

@@ -52,7 +52,7 @@ async def ask(request: Request, actor: Annotated[Actor, require("analyze")]) -> 
         asked = question.read(body)
         file = await samples.stored(asked, engine.blobs)
         async with engine.database.raw() as connection:
-            target = await find_target(connection, actor, kind="analyzer", worker_id=None, name=asked.module)
+            target = await find_target(connection, actor, engine.targets, kind="analyzer", worker_id=None, name=asked.module)
             run = await jobs.run(
                 connection,
                 actor,

@@ -7,12 +7,15 @@ import os
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from cortex.environments import python_of
 from cortex.runner.job import Worker
 from cortex.runner.protocol import CannotStart
 
+LOOK_EVERY = 1.0
+"""Seconds between looks at what does not change while jobs run: links, environments."""
 PYTHON = re.compile(r"python(3(\.\d+)?)?")
 
 
@@ -41,6 +44,7 @@ class Commands:
 
     def __init__(self, analyzers_python: str | None, environments: Path | None = None) -> None:
         self._environments = environments
+        self._readable: dict[tuple[str | None, Path], tuple[float, list[str]]] = {}
         self._usual = analyzers_python or shutil.which("python3") or sys.executable
 
     def interpreter(self, command: Path) -> str:
@@ -76,8 +80,13 @@ class Commands:
         return [str(command), str(folder)]
 
     def readable(self, worker: Worker, command: Path) -> list[str]:
-        """What the program must read to run: its own folder, its environment, its interpreter."""
-        return [str(p) for p in dict.fromkeys([_own_folder(worker, command), *self._prefixes(command)])]
+        """What the program must read to run: its own folder, its environment, its interpreter. Looked up once a second."""
+        key, now = (worker.root, command), time.monotonic()
+        known = self._readable.get(key)
+        if known is None or known[0] < now:
+            places = [str(p) for p in dict.fromkeys([_own_folder(worker, command), *self._prefixes(command)])]
+            known = self._readable[key] = now + LOOK_EVERY, places
+        return known[1]
 
     def _prefixes(self, command: Path) -> list[Path]:
         programs = [Path(self.interpreter(command))]

@@ -187,8 +187,9 @@ async def _connect(settings: RunnerSettings) -> asyncpg.Pool:
                 min_size=1,
                 max_size=max(2, min(settings.concurrency, 8)),
                 init=store.prepare,
+                reset=store.leave,
                 timeout=5,
-                server_settings={"application_name": "cortex-runner", "jit": "off"},
+                server_settings={"application_name": "cortex-runner", "jit": "off", "plan_cache_mode": "force_generic_plan"},
             )
         except (*DATABASE_AWAY, TimeoutError) as error:
             log.warning("database_away", extra={"waiting_to": "start", "error": str(error)})

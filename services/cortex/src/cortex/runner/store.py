@@ -183,6 +183,12 @@ async def prepare(connection: asyncpg.Connection) -> None:
     )
 
 
+async def leave(connection: asyncpg.Connection) -> None:
+    """For a pool's `reset`: the default's round trip is worth it only where a transaction was left open."""
+    if connection.is_in_transaction():
+        await connection.reset()
+
+
 def _job(row: asyncpg.Record) -> Job:
     worker, file = None, None
     if row["found_worker"] is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+from cortex.runner.commands import LOOK_EVERY
 from cortex.runner.egress import Egress
 from cortex.runner.zygote import Kind, Zygote
 
@@ -29,10 +31,19 @@ class Zygotes:
         self._known: OrderedDict[Kind, tuple[Zygote, Stamp]] = OrderedDict()
         self._starting: dict[Kind, asyncio.Task[Zygote]] = {}
         self._leaving: dict[asyncio.Task[None], Zygote] = {}
+        self._stamps: dict[str, tuple[float, Stamp]] = {}
+
+    def _stamp_of(self, interpreter: str) -> Stamp:
+        """Looked up once a second: who has just installed a package is not served by a job of the same moment."""
+        now = time.monotonic()
+        known = self._stamps.get(interpreter)
+        if known is None or known[0] < now:
+            known = self._stamps[interpreter] = now + LOOK_EVERY, _stamp(interpreter)
+        return known[1]
 
     async def get(self, kind: Kind) -> Zygote:
         """A zygote that is up. Raises CannotStart."""
-        stamp = _stamp(kind.interpreter)
+        stamp = self._stamp_of(kind.interpreter)
         if found := self._known.get(kind):
             if not found[0].lost and found[1] == stamp:
                 self._known.move_to_end(kind)

@@ -46,8 +46,6 @@ async def _workers(request: Request, actor: Actor, kind: str, *, query: Any, pag
 
 def _changed(engine: Engine) -> None:
     """To be called after the commit of a change of workers."""
-    engine.modules.forget()
-    engine.notifier.wake("workers")
     engine.notifier.wake("announcements")
 
 
@@ -101,7 +99,7 @@ def _add_enabling(router: APIRouter, kind: str) -> None:
     ) -> Response:
         """Enables a definition in the caller's organisation."""
         engine = engine_of(request)
-        async with engine.database.begin(actor.scope) as session:
+        async with engine.changing(actor.scope) as session:
             definition = await get_definition(session, kind=kind, definition_id=definition_id)
             worker = await service.enable(
                 session,
@@ -123,7 +121,7 @@ def _add_enabling(router: APIRouter, kind: str) -> None:
         request: Request, actor: Administrator, worker_id: str, given: Annotated[WorkerChanges, body(WorkerChanges)]
     ) -> Response:
         engine = engine_of(request)
-        async with engine.database.begin(actor.scope) as session:
+        async with engine.changing(actor.scope) as session:
             worker = await service.update(
                 session,
                 actor,
@@ -142,7 +140,7 @@ def _add_enabling(router: APIRouter, kind: str) -> None:
     ) -> Response:
         """Moves the worker to another version of its definition, with its configuration."""
         engine = engine_of(request)
-        async with engine.database.begin(actor.scope) as session:
+        async with engine.changing(actor.scope) as session:
             worker = await service.upgrade(
                 session, actor, engine.box, engine.defaults, kind=kind, worker_id=worker_id, definition_id=given.definitionId
             )
@@ -153,7 +151,7 @@ def _add_enabling(router: APIRouter, kind: str) -> None:
     async def disable(request: Request, actor: Administrator, worker_id: str) -> Response:
         """Disables the worker and forgets its configuration; its jobs stay."""
         engine = engine_of(request)
-        async with engine.database.begin(actor.scope) as session:
+        async with engine.changing(actor.scope) as session:
             await service.disable(session, actor, kind=kind, worker_id=worker_id)
         _changed(engine)
         return nothing()

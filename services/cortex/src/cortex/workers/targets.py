@@ -8,6 +8,7 @@ import asyncpg
 
 from cortex.acting import Actor
 from waggle.db.database import context_sql
+from waggle.db.recent import Recent
 from waggle.errors import NotFound
 
 # The scope is set in `ctx`; the lateral join makes the table be read after it, and by the second wall's rules.
@@ -39,10 +40,21 @@ class Target:
 
 
 async def find_target(
-    connection: asyncpg.Connection, actor: Actor, *, kind: str, worker_id: str | None, name: str | None
+    connection: asyncpg.Connection,
+    actor: Actor,
+    recent: Recent[Target],
+    *,
+    kind: str,
+    worker_id: str | None,
+    name: str | None,
 ) -> Target:
-    """By id, else by name. Raises NotFound, also for another organisation's."""
+    """By id, else by name; from memory when it was just asked for. Raises NotFound, also for another organisation's."""
+    key, generation = (actor.organisation, kind, worker_id, name), recent.generation
+    if known := recent.get(key):
+        return known
     row = await connection.fetchrow(_FIND, *actor.scope.parameters(), kind, worker_id, name)
     if row is None:
         raise NotFound(f"worker {worker_id or name} not found")
-    return Target(**row)
+    found = Target(**row)
+    recent.keep(key, found, generation)
+    return found

@@ -14,6 +14,13 @@ from typing import Any
 MAX_SOURCE = 1 << 20
 KEPT = 256
 _compiled: dict[str, tuple[tuple[int, int, int], types.CodeType]] = {}
+_own_modules: list[str] = []
+
+
+def know_own_modules() -> None:
+    """Notes what of the loaded modules is the zygote's. Before the forks: to look through them all in a fork would copy the pages
+    that they lie on."""
+    _own_modules[:] = [name for name in sys.modules if name.partition(".")[0] == "cortex_zygote"]
 
 
 def compiled(path: str) -> types.CodeType | None:
@@ -72,8 +79,8 @@ def run(argv: list[str], code: types.CodeType | None) -> int:
     main = types.ModuleType("__main__")
     main.__file__, main.__builtins__ = path, __builtins__  # type: ignore[attr-defined]
     main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "cortex_zygote"]:
-        del sys.modules[name]
+    for name in _own_modules:
+        sys.modules.pop(name, None)
     sys.modules["__main__"] = main
     try:
         if code is None:

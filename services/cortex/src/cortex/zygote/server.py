@@ -266,6 +266,7 @@ def main(channel: socket.socket, options: dict[str, Any]) -> None:
     ground = Ground.look(missing)
     _look(ground, root=root)
     _preload(options["preload"])
+    script.know_own_modules()
     gc.collect()
     gc.freeze()
     prctl(PR_SET_DUMPABLE, 0)  # nobody may look into this memory, which the processes 1 of the jobs share

@@ -105,7 +105,7 @@ async def merge(session: AsyncSession, caller: Caller, alert: Alert, case: Case,
     await _check(session, caller, alert, case)
     before = (case.description, case.tags, case.custom_fields)
     heading = f"Merged with alert #{alert.source_ref} {alert.title}"
-    case.description = f"{case.description}\n\n#### {heading}\n\n{alert.description}"
+    case.description = f"{case.description}\n  \n#### {heading}\n\n{alert.description}"
     case.tags = unique([*case.tags, *alert.tags])
     values = field_values(alert.custom_fields, catalogue)
     if values:

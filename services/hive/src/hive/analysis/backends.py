@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hive import claims
 from hive.analysis.models import Run
 from hive.analysis.subjects import Subject
-from hive.attachments.files import remember
+from hive.attachments.files import keep
 from hive.events.outgoing import tell
 from hive.identity.caller import Caller
 from hive.platform import Hive
@@ -68,8 +68,7 @@ class BusBackend:
         """Where cortex fetches a request that is too long for a message."""
         if len(body) <= INLINE_DATA:
             return None
-        blob = await self._hive.blobs.put(body)
-        await remember(self._hive.database, blob)
+        blob = await keep(self._hive.blobs, self._hive.database, body)
         await claims.allow(session, service="cortex", sha256=bytes.fromhex(blob.sha256), content_type="application/json")
         url = f"{self._hive.settings.claims_url}/{blob.sha256}"
         return DataRef(sha256=blob.sha256, size=blob.size, url=AnyUrl(url))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.analysis.models import Run
 from hive.analysis.outcomes import INLINE_REPORT
-from hive.attachments.files import remember
+from hive.attachments.files import keep
 from hive.platform import Hive
 from waggle.blobs import BlobMissing
 
@@ -52,8 +52,7 @@ async def kept(hive: Hive, report: Any) -> tuple[Any, bytes | None]:
     body = orjson.dumps(report)
     if len(body) <= INLINE_REPORT:
         return report, None
-    blob = await hive.blobs.put(body)
-    await remember(hive.database, blob)
+    blob = await keep(hive.blobs, hive.database, body)
     return None, bytes.fromhex(blob.sha256)
 
 

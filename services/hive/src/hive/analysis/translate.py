@@ -67,25 +67,26 @@ async def _artifact(hive: Hive, remote: RemoteCortex, one: dict[str, Any]) -> Fo
     if not isinstance(file_id, str) or not FILE_ID.fullmatch(file_id):
         return None
     try:
-        async with remote.file(file_id) as content:
-            name, kind = str(attachment.get("name") or "unnamed"), attachment.get("contentType")
-            limited = _at_most(content, hive.settings.max_attachment)
-            file = await store(
-                hive.blobs, hive.database, limited, name=name, content_type=kind if isinstance(kind, str) else None
-            )
+        name, kind = str(attachment.get("name") or "unnamed"), attachment.get("contentType")
+        limit = hive.settings.max_attachment
+        file = await store(
+            hive.blobs, hive.database, lambda: _fetched(remote, file_id, limit), name=name,
+            content_type=kind if isinstance(kind, str) else None,
+        )  # fmt: skip
     except (RemoteFailed, RemoteGarbled, httpx.HTTPError) as error:
         log.warning("cortex_file_not_fetched", file=file_id, error=str(error))
         return None
     return FoundArtifact(data_type=data_type, file=file, tlp=word, tags=tags, message=shown)
 
 
-async def _at_most(content: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+async def _fetched(remote: RemoteCortex, file_id: str, limit: int) -> AsyncIterator[bytes]:
     size = 0
-    async for chunk in content:
-        size += len(chunk)
-        if size > limit:
-            raise RemoteFailed(f"a file of a report is over the limit of {limit} bytes")
-        yield chunk
+    async with remote.file(file_id) as content:
+        async for chunk in content:
+            size += len(chunk)
+            if size > limit:
+                raise RemoteFailed(f"a file of a report is over the limit of {limit} bytes")
+            yield chunk
 
 
 def worker(one: dict[str, Any], kind: str) -> Worker | None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from starlette.datastructures import UploadFile
 
-from waggle.blobs import Blob, BlobStore
+from waggle.blobs import Blob, BlobMissing, BlobStore
 from waggle.db import Database
+from waggle.errors import Unavailable
 
 CHUNK = 1 << 20
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}", re.ASCII)
 UNKNOWN_TYPE = "application/octet-stream"
-REMEMBER = """INSERT INTO blobs (sha256, sha1, md5, size) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"""
+# A content that is known is marked as just seen, so that the sweep leaves it alone; `made` where it was not known.
+REMEMBER = """INSERT INTO blobs (sha256, sha1, md5, size) VALUES ($1, $2, $3, $4)
+  ON CONFLICT (sha256) DO UPDATE SET seen_at = now() WHERE blobs.seen_at < now() - interval '1 hour' RETURNING xmax = 0 AS made"""
+TRIES = 3
+Content = Path | bytes | Callable[[], AsyncIterator[bytes]]
+"""What can be read again from its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +56,33 @@ async def _chunks(upload: UploadFile) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def remember(database: Database, blob: Blob) -> None:
-    """The row of a stored content, on its own: a content without any reference is swept later."""
-    await database.fetch(REMEMBER, bytes.fromhex(blob.sha256), blob.sha1, blob.md5, blob.size)
+async def keep(blobs: BlobStore, database: Database, content: Content) -> Blob:
+    """Stores a content and its row, on their own: what nothing refers to within a day is swept away.
+
+    The sweep may take an old copy away between the two; its file is then written again.
+    """
+    for _ in range(TRIES):
+        blob = await blobs.put(content() if callable(content) else content)
+        rows = await database.fetch(REMEMBER, bytes.fromhex(blob.sha256), blob.sha1, blob.md5, blob.size)
+        if not (rows and rows[0]["made"]) or await _is_there(blobs, blob):
+            return blob
+    raise Unavailable("the file could not be kept; send it again")
 
 
-async def store(
-    blobs: BlobStore, database: Database, content: AsyncIterator[bytes] | Path | bytes, *, name: str, content_type: str | None
-) -> StoredFile:
-    blob = await blobs.put(content)
-    await remember(database, blob)
+async def _is_there(blobs: BlobStore, blob: Blob) -> bool:
+    try:
+        async for _ in blobs.open(blob.sha256):
+            break
+    except BlobMissing:
+        return False
+    return True
+
+
+async def store(blobs: BlobStore, database: Database, content: Content, *, name: str, content_type: str | None) -> StoredFile:
+    blob = await keep(blobs, database, content)
     plain = plain_name(name)
     return StoredFile(plain, media_type(content_type, plain), blob.size, bytes.fromhex(blob.sha256), blob.sha1, blob.md5)
 
 
 async def store_upload(blobs: BlobStore, database: Database, upload: UploadFile) -> StoredFile:
-    return await store(blobs, database, _chunks(upload), name=upload.filename or "", content_type=upload.content_type)
+    return await store(blobs, database, lambda: _chunks(upload), name=upload.filename or "", content_type=upload.content_type)

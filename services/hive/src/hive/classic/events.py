@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hive.acting import Acting
 from hive.alerts.models import Alert
 from hive.analysis.models import Job
-from hive.audit.history import Change, Position
+from hive.audit.history import Change, Position, change_out
 from hive.audit.models import AuditRow
 from hive.cases.models import Case
 from hive.classic import showing
@@ -19,6 +19,7 @@ from hive.classic.outputs import alert_status
 from hive.classic.registers import AUDIT_KINDS, OPERATIONS
 from hive.classic.search import Wanted
 from hive.observables.models import Observable
+from hive.search.outputs import show
 from hive.tables import text_id
 from hive.tasks.models import Log, Task
 from hive.templates.models import CaseTemplate
@@ -34,6 +35,7 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "observable": (Observable, showing.observables), "job": (Job, showing.jobs),
     "caseTemplate": (CaseTemplate, showing.templates),
 }  # fmt: skip
+NATIVE_KINDS = {"caseTemplate": "case template"}
 GONE = text("SELECT id, object FROM audit WHERE id = ANY(:ids) AND object IS NOT NULL")
 TLP_NAMES = {"CLEAR": 0, "GREEN": 1, "AMBER": 2, "AMBER+STRICT": 3, "RED": 3}
 
@@ -41,11 +43,26 @@ TLP_NAMES = {"CLEAR": 0, "GREEN": 1, "AMBER": 2, "AMBER+STRICT": 3, "RED": 3}
 async def told(session: AsyncSession, acting: Acting, changes: Sequence[Change]) -> list[dict[str, Any]]:
     """Each change with the object it is about, its parents nested; of a deleted object what it was at last."""
     objects = await _objects(session, acting, changes)
-    deleted = [change.position.id for change in changes if change.action == "delete"]
-    gone = {row.id: row.object for row in await session.execute(GONE, {"ids": deleted})} if deleted else {}
+    gone = await _gone(session, changes)
     return [
         _record(change, objects.get((change.kind, change.object_id)) or gone.get(change.position.id) or {}) for change in changes
     ]
+
+
+async def natively_told(session: AsyncSession, acting: Acting, changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """Each change as the v1 stream tells it, with the object it is about in the form of the v1 API."""
+    objects: dict[tuple[str, int], dict[str, Any]] = {}
+    for kind, rows in (await _rows(session, changes)).items():
+        shown = await show(session, acting.caller, NATIVE_KINDS.get(kind, kind), rows)
+        objects.update({(kind, row.id): one for row, one in zip(rows, shown, strict=True)})
+    gone = await _gone(session, changes)
+    return [
+        {
+            **change_out(change), "operation": change.action,
+            "object": objects.get((change.kind, change.object_id)) or gone.get(change.position.id) or {},
+        }
+        for change in changes
+    ]  # fmt: skip
 
 
 async def audits(session: AsyncSession, acting: Acting, rows: Sequence[AuditRow], _: Wanted = Wanted()) -> list[dict[str, Any]]:
@@ -60,16 +77,30 @@ async def audits(session: AsyncSession, acting: Acting, rows: Sequence[AuditRow]
     return await told(session, acting, changes)
 
 
-async def _objects(session: AsyncSession, acting: Acting, changes: Iterable[Change]) -> dict[tuple[str, int], dict[str, Any]]:
+async def _gone(session: AsyncSession, changes: Iterable[Change]) -> dict[int, dict[str, Any]]:
+    """What history kept of the objects that were deleted, by the change's id."""
+    deleted = [change.position.id for change in changes if change.action == "delete"]
+    return {row.id: row.object for row in await session.execute(GONE, {"ids": deleted})} if deleted else {}
+
+
+async def _rows(session: AsyncSession, changes: Iterable[Change]) -> dict[str, list[Any]]:
+    """The objects the changes are about, as far as they are still there, by kind."""
     wanted: dict[str, set[int]] = {}
     for change in changes:
         if change.kind in MODELS:
             wanted.setdefault(change.kind, set()).add(change.object_id)
-    found: dict[tuple[str, int], dict[str, Any]] = {}
+    found: dict[str, list[Any]] = {}
     for kind, ids in wanted.items():
-        model, show = MODELS[kind]
-        rows = list(await session.scalars(select(model).where(model.id.in_(ids))))
-        for row, one in zip(rows, await show(session, acting, rows, Wanted(parents=2)), strict=True):
+        model, _ = MODELS[kind]
+        found[kind] = list(await session.scalars(select(model).where(model.id.in_(ids))))
+    return found
+
+
+async def _objects(session: AsyncSession, acting: Acting, changes: Iterable[Change]) -> dict[tuple[str, int], dict[str, Any]]:
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for kind, rows in (await _rows(session, changes)).items():
+        _, shape = MODELS[kind]
+        for row, one in zip(rows, await shape(session, acting, rows, Wanted(parents=2)), strict=True):
             found[(kind, row.id)] = one
     return found
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import PlainTextResponse, Response
 
-from hive.acting import Acting, Known
+from hive.acting import Acting, Known, Require
 from hive.answers import answer, no_content
 from hive.classic import showing
 from hive.classic.marks import Anybody, classic_body
@@ -22,6 +22,19 @@ from hive.identity.user_routes import opened_key, renewed_key, stored_picture
 from hive.tables import touch
 from waggle.errors import AuthenticationFailed, Forbidden, InvalidFields
 from waggle.web.fields import read_fields
+
+
+class Current(Require):
+    """Known callers. Pages of TheHive log out when the answer to who they are says so."""
+
+    async def __call__(self, request: Request) -> Acting:
+        try:
+            return await super().__call__(request)
+        except AuthenticationFailed as refused:
+            raise HTTPException(refused.status, refused.message, headers={"X-Logout": "1"}) from None
+
+
+Asking = Annotated[Acting, Depends(Current(None, visitors=True))]
 
 
 def profile_for(roles: list[str], organisation: str) -> str:
@@ -51,7 +64,7 @@ def routes(router: APIRouter) -> None:
 
 def _users(router: APIRouter) -> None:
     @router.get("/user/current")
-    async def current(acting: Known) -> Response:
+    async def current(acting: Asking) -> Response:
         async with acting.read() as session:
             user = await session.scalar(select(User).where(User.id == acting.caller.user_id))
             if user is None:

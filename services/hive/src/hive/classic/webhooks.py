@@ -7,7 +7,7 @@ change is sent when the one before it was taken, or was refused for good (an ans
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -103,13 +103,13 @@ class Webhooks:
             return await self._send_batch(client, webhook, acting, position)
 
     async def _send_batch(self, client: httpx.AsyncClient, webhook: Webhook, acting: Acting, position: Position) -> bool:
-        changes, records, wish = await self._pending(acting, position)
+        changes, records, wish, sent = await self._pending(acting, webhook, position)
         where = {"organisation": acting.caller.organisation, "organisationId": text_id(acting.caller.org_id)}
         error = None
-        for change, record in zip(changes, records, strict=True):
+        for change, record, body in zip(changes, records, sent, strict=True):
             try:
                 if webhook.everything or wants(wish, webhook, record):
-                    await send(client, webhook, {**record, **where})
+                    await send(client, webhook, {**body, **where})
             except (httpx.HTTPError, Refused) as failure:
                 error = str(failure) or type(failure).__name__
                 log.warning("webhook_away", endpoint=webhook.name, error=error)
@@ -125,11 +125,27 @@ class Webhooks:
                 await session.execute(PAUSE, {**values, "error": error[:500], "longest": LONGEST_PAUSE})
         return error is None and len(changes) == BATCH
 
-    async def _pending(self, acting: Acting, position: Position) -> tuple[list[Change], list[dict[str, Any]], Any]:
+    async def _pending(
+        self, acting: Acting, webhook: Webhook, position: Position
+    ) -> tuple[list[Change], list[dict[str, Any]], Any, list[dict[str, Any]]]:
+        """The changes, as triggers look at them, the organisation's notifications, and what is sent."""
         async with acting.read() as session:
             changes = await after(session, acting.caller, position)
             records = await events.told(session, acting, changes)
-            return changes, records, await configuration.read(session, acting.caller, PATH, personal=False)
+            wish = await configuration.read(session, acting.caller, PATH, personal=False)
+            sent = await events.natively_told(session, acting, changes) if webhook.version == 1 else _with_route(records)
+            return changes, records, wish, sent
+
+
+def _with_route(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With what readers of TheHive 3 look for in the object, where there is one."""
+    added = [
+        {"_version": one["object"].get("version", 1), "_parent": one["rootId"], "_routing": one["rootId"]}
+        if one["object"]
+        else {}
+        for one in records
+    ]
+    return [{**one, "object": {**one["object"], **more}} for one, more in zip(records, added, strict=True)]
 
 
 def included(webhook: Webhook, organisation: str) -> bool:
@@ -139,9 +155,6 @@ def included(webhook: Webhook, organisation: str) -> bool:
 
 async def send(client: httpx.AsyncClient, webhook: Webhook, record: Mapping[str, Any]) -> None:
     """Posts one change. Raises Refused or httpx.HTTPError where another try may help."""
-    shown = dict(record["object"])
-    if shown:
-        shown |= {"_version": shown.get("version", 1), "_parent": record["rootId"], "_routing": record["rootId"]}
     auth = httpx.Auth()
     headers = {}
     if webhook.auth.type == "basic":
@@ -149,7 +162,7 @@ async def send(client: httpx.AsyncClient, webhook: Webhook, record: Mapping[str,
     elif webhook.auth.type in ("bearer", "key"):
         word = "Bearer" if webhook.auth.type == "bearer" else "Key"
         headers["Authorization"] = f"{word} {webhook.auth.key.get_secret_value()}"
-    answer = await client.post(webhook.url, json={**record, "object": shown}, auth=auth, headers=headers)
+    answer = await client.post(webhook.url, json=dict(record), auth=auth, headers=headers)
     if answer.status_code >= 500 or answer.status_code == 429:
         raise Refused(f"it answers {answer.status_code}")
     if answer.status_code >= 400:

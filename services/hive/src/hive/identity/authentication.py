@@ -15,10 +15,10 @@ from starlette.requests import HTTPConnection
 
 from hive.identity.caller import Caller
 from hive.identity.permissions import ADMIN_ORGANISATION, ADMINISTRATION
-from hive.identity.recent import RecentAccounts
 from hive.tables import number_of
 from waggle.db import Database
 from waggle.db.notify import Listener
+from waggle.db.recent import Recent
 from waggle.errors import AuthenticationFailed, TooManyRequests
 from waggle.security.keys import key_hash
 from waggle.security.passwords import Passwords
@@ -27,6 +27,8 @@ from waggle.web import client_address
 SESSION_COOKIE = "THEHIVE-SESSION"
 ATTEMPTS = 10.0
 REFILL_SECONDS = 6.0
+CHANNEL = "hive_identity"
+"""What PostgreSQL tells changes of rights on (`tell_identity` in the schema)."""
 
 MEMBERSHIPS = """(SELECT coalesce(jsonb_agg(jsonb_build_object('org_id', m.org_id, 'name', o.name, 'locked', o.locked,
     'profile', p.name, 'permissions', p.permissions)
@@ -83,7 +85,7 @@ class Authenticator:
 
     def __init__(self, database: Database, passwords: Passwords, listener: Listener, *, session_hours: float) -> None:
         self._database = database
-        self.recent: RecentAccounts[Account] = RecentAccounts(listener)
+        self.recent: Recent[Account] = Recent(listener, CHANNEL)
         self._passwords = passwords
         self.session_hours = session_hours
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive import claims
 from hive.alerts.models import Alert
-from hive.attachments.files import remember
+from hive.attachments.files import keep
 from hive.cases.models import Case
 from hive.observables.models import Observable
 from hive.platform import Hive
@@ -59,8 +59,7 @@ async def exported_case(hive: Hive, session: AsyncSession, case: Case) -> Export
 
 async def kept(hive: Hive, session: AsyncSession, document: ExportedCase) -> DataRef:
     """Where the connector, and nobody else, may fetch the document."""
-    blob = await hive.blobs.put(document.model_dump_json(exclude_none=True).encode())
-    await remember(hive.database, blob)
+    blob = await keep(hive.blobs, hive.database, document.model_dump_json(exclude_none=True).encode())
     await claims.allow(session, service=CONNECTOR, sha256=bytes.fromhex(blob.sha256), content_type=TYPE)
     return DataRef.model_validate({"sha256": blob.sha256, "size": blob.size, "url": f"{hive.settings.claims_url}/{blob.sha256}"})
 

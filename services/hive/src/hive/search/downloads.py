@@ -18,7 +18,7 @@ from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
 from hive.search.extras import add_extras
 from hive.search.outputs import COLUMNS, show
-from hive.search.pipeline import Plan, prepared, projected
+from hive.search.pipeline import Plan, prepare, projected
 from hive.search.rows import flow
 from hive.spreadsheets import lines
 from waggle.errors import BadRequest, TooManyRequests
@@ -103,7 +103,8 @@ async def _content(
 
 
 async def _shown(session: AsyncSession, caller: Caller, plan: Plan) -> AsyncIterator[list[dict[str, Any]]]:
-    async for rows in flow(session, await prepared(session, caller, plan)):
+    await prepare(session, plan)
+    async for rows in flow(session, plan.search):
         objects = await show(session, caller, plan.kind, rows)
         await add_extras(session, caller, plan.kind, plan.extras, rows, objects)
         yield objects

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.catalogue import Catalogue
@@ -154,7 +153,6 @@ ORDERS: dict[str, tuple[SortKey, ...]] = {
 }  # fmt: skip
 SHOWS_ALL = "output"
 AGGREGATION = "aggregation"
-RECEIVED = text("SELECT EXISTS (SELECT FROM observable_shares WHERE org_id = :org)")
 
 
 @dataclass(frozen=True)
@@ -249,23 +247,15 @@ def _related(entity: Entity, narrowing: Narrowing | None, before: Hop, hop: Hop,
     return following, narrow
 
 
-async def prepared(session: AsyncSession, caller: Caller, plan: Plan) -> Search:
-    """The search as the transaction runs it.
-
-    A list of observables also has those of received cases, for an organisation that received any.
-    """
+async def prepare(session: AsyncSession, plan: Plan) -> None:
+    """Free tags are entered when somebody asks for them."""
     if plan.kind == "tag":
         await tags.collect(session)
-    search, entity = plan.search, plan.search.entity
-    if entity.kind != "observable" or entity.org is None:
-        return search
-    if not await session.scalar(RECEIVED, {"org": caller.org_id}):
-        return search
-    return replace(search, entity=replace(entity, table=r.SHARED_OBSERVABLES, org="viewer_id"))
 
 
 async def run(session: AsyncSession, caller: Caller, plan: Plan) -> Found:
-    search = await prepared(session, caller, plan)
+    await prepare(session, plan)
+    search = plan.search
     if plan.aggregation is not None:
         found = await aggregate(
             session, search.entity, search.query, plan.aggregation, org=caller.org_id, dialect=HIVE_V1,

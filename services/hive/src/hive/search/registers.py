@@ -17,13 +17,12 @@ from hive.search.texts import (
     CASE_TITLE,
     CASE_WORDS,
     COMMENT_WORDS,
-    OBSERVABLE_WORDS,
     PART_WORDS,
     REPORT_WORDS,
+    VALUE_PARTS,
     VALUES,
     prose,
 )
-from hive.search.texts import OBSERVABLE as OBSERVABLE_TEXTS
 from waggle.contracts.vocabulary import PAP_LEVELS, TLP_LEVELS
 from waggle.query import Bind, Entity, Field, Side
 
@@ -285,9 +284,10 @@ OBSERVABLE = Entity(
     date="created_at",
     fields={
         **common(),
-        **texts(dataType="data_type", **{"attachment.contentType": "content_type"}),
-        "message": prose("message", words=OBSERVABLE_WORDS),
-        "attachment.name": prose("file_name", words=OBSERVABLE_WORDS),
+        **texts(
+            dataType="data_type", message="message",
+            **{"attachment.name": "file_name", "attachment.contentType": "content_type"},
+        ),
         **numbers(startDate="created_at", sightedAt="sighted_at"),
         **flags(ioc="ioc", sighted="sighted", ignoreSimilarity="ignore_similarity", external="external"),
         **markings(),
@@ -300,14 +300,20 @@ OBSERVABLE = Entity(
         **verdicts(),
     },
     texts=("data", "message", "attachment.name", "tags"),
-    match=OBSERVABLE_TEXTS,
+    match=VALUE_PARTS,
 )  # fmt: skip
 
-# Own and received ones alike; asked only where something was received, for the plain list is read from one index.
-SHARED_OBSERVABLES = (
-    "(SELECT o.*, o.org_id AS viewer_id FROM observables o UNION ALL"
-    " SELECT o.*, s.org_id AS viewer_id FROM observable_shares s JOIN observables o ON o.id = s.entity_id)"
-)
+# Own and received ones alike, by the table of the own; asked only where something was received: that is read from one index.
+WITH_RECEIVED = {
+    "observables": "(SELECT o.*, o.org_id AS viewer_id FROM observables o UNION ALL"
+    " SELECT o.*, s.org_id AS viewer_id FROM observable_shares s JOIN observables o ON o.id = s.entity_id)",
+    "jobs": "(SELECT j.*, j.org_id AS viewer_id FROM jobs j UNION ALL"
+    " SELECT j.*, s.org_id AS viewer_id FROM observable_shares s JOIN jobs j ON j.observable_id = s.entity_id)",
+    "actions": "(SELECT a.*, a.org_id AS viewer_id FROM actions a UNION ALL"
+    " SELECT a.*, s.org_id AS viewer_id FROM case_shares s JOIN actions a ON a.case_id = s.case_id AND a.org_id <> s.org_id)",
+    "audit": "(SELECT a.*, a.org_id AS viewer_id FROM audit a UNION ALL"
+    " SELECT a.*, s.org_id AS viewer_id FROM case_shares s JOIN audit a ON a.case_id = s.case_id AND a.org_id <> s.org_id)",
+}
 
 JOB = Entity(
     kind="job",

@@ -23,7 +23,7 @@ from hive.observables.models import Observable
 from hive.observabletypes.models import ObservableType
 from hive.pages.models import Page, PageTemplate
 from hive.procedures.models import Catalog, Pattern, Procedure
-from hive.search.registers import OWN_CASES, SHARED_CASES
+from hive.search.registers import OWN_CASES, SHARED_CASES, WITH_RECEIVED
 from hive.sharing.models import Share
 from hive.statuses.models import Status
 from hive.tags.models import Tag, Taxonomy
@@ -68,24 +68,32 @@ BEGIN = text(
 )
 
 
-async def _begun(session: AsyncSession, search: Search, *, page: bool) -> Search:
-    """Sets the time limit and says whether a page or a count comes; an organisation that received no case reads its own alone."""
+async def begun(session: AsyncSession, search: Search, *, page: bool) -> Search:
+    """Sets the time limit and says whether a page or a count comes.
+
+    An organisation that received no case reads its own ones alone; one that did reads what hangs on those, too.
+    """
     org = search.org if isinstance(search.org, int) else None
     received = (await session.execute(BEGIN, {"page": "on" if page else "off", "org": org})).one()[2]
-    if received or org is None or search.entity.table != SHARED_CASES:
+    entity = search.entity
+    if org is None:
         return search
-    return replace(search, entity=replace(search.entity, table=OWN_CASES))
+    if not received and entity.table == SHARED_CASES:
+        return replace(search, entity=replace(entity, table=OWN_CASES))
+    if received and entity.org is not None and entity.table in WITH_RECEIVED:
+        return replace(search, entity=replace(entity, table=WITH_RECEIVED[entity.table], org="viewer_id"))
+    return search
 
 
 async def page(session: AsyncSession, search: Search, *, kind: str | None = None) -> list[Any]:
     """The rows of a page in its order. `kind`: of the rows, where the entity goes by another API's name."""
-    search = await _begun(session, search, page=True)
+    search = await begun(session, search, page=True)
     return await find_page(session, MODELS[kind or search.entity.kind], search)
 
 
 async def count(session: AsyncSession, search: Search) -> int:
     """How many match, before the page is cut."""
-    return await count_all(session, await _begun(session, search, page=False))
+    return await count_all(session, await begun(session, search, page=False))
 
 
 async def flow(session: AsyncSession, search: Search) -> AsyncIterator[list[Any]]:
@@ -93,7 +101,7 @@ async def flow(session: AsyncSession, search: Search) -> AsyncIterator[list[Any]
 
     The time limit is that of each step. What is deleted meanwhile is left out.
     """
-    search = await _begun(session, search, page=False)
+    search = await begun(session, search, page=False)
     model = MODELS[search.entity.kind]
     ids = clause(page_sql(search, f"{{t}}.{search.entity.id}"))
     async for part in stream_limited(session, ids, AT_ONCE):

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hive.search.buckets import parse_interval
 from hive.search.groups import MAX_GROUPS, Grouping, Measure, Population, Rank, statement
-from hive.search.rows import TimeLimit
+from hive.search.rows import TimeLimit, begun
 from waggle.errors import BadRequest
-from waggle.query import Dialect, Entity, parse_filter
+from waggle.query import Dialect, Entity, Search, parse_filter
 from waggle.query.ast import Node
 from waggle.query.session import clause, run_limited
 from waggle.query.statement import Narrowing
@@ -51,6 +51,7 @@ async def run(
     branches = list(_Reader(dialect).branches(listed(stats), (), (), 0))
     if len(branches) > MAX_AGGREGATIONS:
         raise BadRequest(f"at most {MAX_AGGREGATIONS} aggregations at once")
+    entity = (await begun(session, Search(entity, org=org), page=False)).entity
     population = Population(entity, org, query, narrowing, dialect.coerces)
     result: dict[str, Any] = {}
     together: dict[tuple[Any, ...], list[Branch]] = {}

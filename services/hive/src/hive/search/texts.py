@@ -24,19 +24,11 @@ COMMENT_WORDS = Lookup(
 )
 REPORT_WORDS = Lookup("{t}.id", f"SELECT x.job_id FROM report_search x WHERE x.document @@ {_QUERY}")
 VALUES = Lookup("{t}.value_key", "SELECT x.value_key FROM value_search x WHERE x.data ILIKE {value}")
-OBSERVABLE_WORDS = Lookup("{t}.id", f"SELECT x.id FROM observable_search x WHERE x.document @@ {_QUERY}")
-# A part of the value, as it stands (indicators have no words); words of its message, its file's name or its reports; or a tag.
-_PART = "'%' || replace(replace(replace({value}, '\\', '\\\\'), '%', '\\%'), '_', '\\_') || '%'"
-OBSERVABLE = Lookup(
-    "{t}.id",
-    "SELECT o.id FROM value_search x JOIN observables o ON o.value_key = x.value_key AND o.org_id = (SELECT waggle_org())"
-    f" WHERE x.data ILIKE {_PART}"
-    " UNION ALL SELECT o.id FROM observable_shares s JOIN observables o ON o.id = s.entity_id"
-    " JOIN value_search x ON x.value_key = o.value_key"
-    f" WHERE s.org_id = (SELECT waggle_org()) AND x.data ILIKE {_PART}"
-    f" UNION ALL SELECT x.id FROM observable_search x WHERE x.document @@ {_QUERY}"
-    f" UNION ALL SELECT x.observable_id FROM report_search x WHERE x.document @@ {_QUERY}"
-    " UNION ALL SELECT g.observable_id FROM observable_tags g WHERE g.org_id = (SELECT waggle_org()) AND g.tag = {value}",
+# A part of the value, as it stands: indicators have no words.
+VALUE_PARTS = Lookup(
+    "{t}.value_key",
+    "SELECT x.value_key FROM value_search x WHERE x.data ILIKE"
+    " '%' || replace(replace(replace({value}, '\\', '\\\\'), '%', '\\%'), '_', '\\_') || '%'",
 )
 
 

@@ -147,5 +147,8 @@ def applied(draft: CaseDraft, template: CaseTemplate, catalogue: Catalogue, *, g
         changes["tasks"] = [*tasks_of(template), *draft.tasks]
     present = {value.definition.name for value in draft.fields}
     extra = [v for v in fields_of(template, catalogue) if v.definition.name not in present]
+    if draft.fields:  # they come behind what is there, in the template's order
+        following = max(value.order for value in draft.fields) + 1
+        extra = [replace(v, order=following + n) for n, v in enumerate(sorted(extra, key=lambda one: one.order))]
     changes["fields"] = [*draft.fields, *extra]
     return replace(draft, **changes)
