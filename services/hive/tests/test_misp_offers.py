@@ -9,6 +9,8 @@ from test_analysis import delivery, on_alert
 from test_misp_export import answered, document, path
 from test_misp_export import told as instance_told
 
+from waggle.messaging import Poison
+
 EVENT = "5f1f2a3b-1111-4222-8333-444455556666"
 PUBLISHED = iter(range(100, 100_000, 100))
 
@@ -213,3 +215,12 @@ async def test_an_export_names_the_event_the_case_came_from(world: Any, case: di
     shown = await document(world)
     assert shown["sources"] == [{"instance": "circl", "event": EVENT}]
     assert {one["data"] for one in shown["observables"]} == {"d1.example", "d2.example", "d3.example"}
+
+
+async def test_a_receiver_that_is_not_there_is_told_to_the_source(world: Any) -> None:
+    data = {"alert": {"type": "misp", "source": "circl", "source_ref": "1", "title": "x", "date": 1, "last_sync_date": 1}}
+    lost = delivery("alert.raised.v1", data, organisation="Sock", source="misp-connector", queue="hive.alerts")
+    with pytest.raises(Poison, match="no organisation Sock"):
+        await on_alert(world.hive, lost)
+    (told,) = await world.outbox("misp.receiver_unknown.v1")
+    assert (told["data"], told["causation_id"]) == ({"organisation": "Sock"}, str(lost.envelope.id))

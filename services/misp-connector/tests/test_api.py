@@ -17,8 +17,13 @@ from misp_harness import SERVICE_KEY, Connector, poller_of, settings_for
 from misp_connector.access.service import Right, seed_key
 from misp_connector.app import make_app
 from misp_connector.claims.service import store_claim
+from misp_connector.exporting import records
+from misp_connector.instances.config import InstanceInput
+from misp_connector.instances.service import create_instance
 from misp_connector.receivers.service import set_default_receivers
+from waggle.contracts.envelope import DataRef
 from waggle.db import Scope
+from waggle.ids import uuid7
 from waggle.testing import ServiceDatabase
 from waggle.web.access import public_routes, unguarded_routes
 
@@ -79,6 +84,7 @@ ROUTES = [
     ("POST", "/api/poll", "manager"),
     ("GET", "/api/instances/x/events", "reader"),
     ("GET", "/api/instances/x/events/6f1d3c1e-0b5a-4f0e-9a53-2d7c1f0e0001", "reader"),
+    ("GET", "/api/instances/x/exports", "reader"),
     ("GET", "/api/status", "reader"),
     ("GET", "/api/receivers", "reader"),
     ("PUT", "/api/receivers", "manager"),
@@ -322,6 +328,28 @@ class TestFeedFolders:
         connector.poller._sources.clear()
         await connector.poll("f")
         assert "MISP_CONNECTOR_FEED_FOLDERS" in (await connector.state("f"))["last_error"]
+
+
+class TestExports:
+    async def test_exports_are_shown_with_what_became_of_them(self, api: httpx.AsyncClient, app: FastAPI) -> None:
+        runtime = app.state.runtime
+        body = {"name": "partner", "url": "https://misp.example/", "key": "k", "enabled": False}
+        async with runtime.database.begin(Scope()) as session:
+            data = InstanceInput.model_validate(body)
+            made = await create_instance(session, data=data, secrets=runtime.secrets, actor="test", trusted=True)
+            reference = DataRef.model_validate({"sha256": "0" * 64, "size": 1, "url": "http://hive/x"})
+            for number, organisation in enumerate(("soc", "other")):
+                await records.request(
+                    session, instance_id=made, organisation=organisation, case_id="~1", case_ref=reference, publish=None,
+                    message_id=uuid7(), at=number, by="ann",
+                )  # fmt: skip
+        shown = (await api.get("/api/instances/partner/exports")).json()
+        assert [(one["organisation"], one["state"], one["requested_by"], one["event_uuid"]) for one in shown] == [
+            ("other", "waiting", "ann", None), ("soc", "waiting", "ann", None),
+        ]  # fmt: skip
+        assert (await api.get("/api/instances/partner/exports", params={"state": "done"})).json() == []
+        assert (await api.get("/api/instances/partner/exports", params={"state": "odd"})).status_code == 400
+        assert (await api.get("/api/instances/nobody/exports")).status_code == 404
 
 
 class TestReceivers:

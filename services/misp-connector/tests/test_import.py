@@ -471,3 +471,30 @@ class TestFaults:
             await connector.poll()
         assert [e["data"]["alert"]["title"] for e in await connector.sent()] == ["#2 fine"]
         assert "over" in (await connector.events())[identity]["reason"]
+
+
+class TestMany:
+    async def test_small_events_are_read_together_and_all_arrive(self, connector: Connector) -> None:
+        with MispDouble() as misp:
+            for n in range(30):
+                misp.state.add({"info": f"event {n}", "Attribute": [{"type": "domain", "value": f"d{n}.example"}]})
+            misp.state.add({"info": "file", "Attribute": [{"type": "attachment", "value": "a.txt", "data": "aGk="}]})
+            await connector.add("partner", misp.url)
+            await connector.poll()
+            titles = {m["data"]["alert"]["title"].partition(" ")[2] for m in await connector.sent()}
+            assert titles == {f"event {n}" for n in range(30)} | {"file"}
+            assert len(misp.asked("events/restSearch")) < 10
+            await connector.forget_sent()
+            await connector.poll()
+            assert await connector.sent() == []
+
+    async def test_a_bad_one_among_them_is_found_and_the_others_arrive(self, connector: Connector) -> None:
+        with MispDouble() as misp:
+            for n in range(12):
+                misp.state.add({"info": f"event {n}", "Attribute": [{"type": "domain", "value": f"d{n}.example"}]})
+            misp.faults = [Fault("truncated", "events/restSearch", body='"5"')]
+            await connector.add("partner", misp.url)
+            await connector.poll()
+        states = [row["state"] for row in (await connector.events()).values()]
+        assert sorted(states) == ["failed"] + ["sent"] * 11
+        assert len(await connector.sent()) == 11

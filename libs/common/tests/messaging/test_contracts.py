@@ -87,7 +87,7 @@ class TestSignature:
 
 class TestMessages:
     def test_the_registry_knows_each_by_its_type(self) -> None:
-        assert len(MESSAGES) == 23
+        assert len(MESSAGES) == 24
         for name, message in MESSAGES.items():
             assert message.type == name
             assert re.fullmatch(r"[a-z_]+(\.[a-z_]+)+\.v1", name)

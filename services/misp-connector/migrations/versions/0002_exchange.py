@@ -54,7 +54,14 @@ CREATE TABLE export_attributes (
 );
 CREATE INDEX export_attributes_uuid ON export_attributes (attribute_uuid);
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON exports, export_attributes TO misp_app;
+-- organisations that hive says it does not have
+CREATE TABLE unknown_receivers (organisation text PRIMARY KEY, told_at bigint NOT NULL);
+
+-- the alert an event went into: another instance's, where both fold what has one uuid
+ALTER TABLE events ADD COLUMN alert_source text, ADD COLUMN alert_ref text;
+CREATE INDEX events_uuid ON events (uuid) WHERE alert_source IS NOT NULL;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON exports, export_attributes, unknown_receivers TO misp_app;
 """
 
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from misp_connector import queues
 from misp_connector.claims.routes import router as claims
+from misp_connector.exporting.routes import router as exports
 from misp_connector.instances.routes import router as instances
 from misp_connector.mapping.routes import router as mapping
 from misp_connector.polling.routes import router as events
@@ -49,6 +50,6 @@ def make_app(settings: Settings, *, bus: Callable[[], Bus | None] | None, works:
         max_attachment=0,
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
     )
-    for router in (instances, events, receivers, claims, mapping, queues.router):
+    for router in (instances, events, exports, receivers, claims, mapping, queues.router):
         app.include_router(router)
     return app

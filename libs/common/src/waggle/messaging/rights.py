@@ -28,7 +28,13 @@ HIVE_ANALYSIS: Final = Queue("hive.analysis", ("analysis.started.v1", "analysis.
 HIVE_MISP: Final = Queue("hive.misp", ("case.exported.v1", "case.export.failed.v1", "misp.instance_changed.v1"))
 MISP_COMMANDS: Final = Queue(
     "misp.commands",
-    ("case.export.requested.v1", "case.iocs_changed.v1", "sighting.reported.v1", "misp.poll_requested.v1"),
+    (
+        "case.export.requested.v1",
+        "case.iocs_changed.v1",
+        "sighting.reported.v1",
+        "misp.poll_requested.v1",
+        "misp.receiver_unknown.v1",
+    ),
 )
 
 

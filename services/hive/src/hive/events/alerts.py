@@ -24,10 +24,14 @@ from hive.observables.drafts import MAX_DATA, ObservableDraft, checked
 from hive.platform import Hive
 from hive.procedures.service import ProcedureDraft, recognised
 from hive.tables import text_id
+from waggle.contracts.envelope import Envelope
 from waggle.contracts.messages.alerts import AlertRaised, AlertSourceGone, RaisedObservable
+from waggle.contracts.messages.misp import MispReceiverUnknown
+from waggle.db import Scope
 from waggle.errors import NotFound
-from waggle.ids import now_ms
+from waggle.ids import now_ms, uuid7
 from waggle.messaging import Delivery, Poison
+from waggle.messaging.outbox import enqueue
 
 OTHER = "other"
 
@@ -45,7 +49,7 @@ async def on_alert(hive: Hive, delivery: Delivery) -> None:
 
 async def _on_raised(hive: Hive, delivery: Delivery) -> None:
     message = await message_of(hive, delivery, AlertRaised)
-    caller = await caller_for(hive, delivery.envelope)
+    caller = await _receiver(hive, delivery)
     catalogue = await hive.catalogues.current(types={one.data_type for one in message.observables})
     draft = await draft_of(hive, message, catalogue)
     async with once(hive, delivery, caller) as session:
@@ -79,6 +83,24 @@ async def _offer_on_own_export(session: AsyncSession, caller: Caller, message: A
     except NotFound:
         return  # the case is gone, and with it whoever wanted to know
     await offer(session, caller, case, source=draft.source, alert=None, news=Refreshed(new=draft.observables))
+
+
+async def _receiver(hive: Hive, delivery: Delivery) -> Caller:
+    """As `caller_for`; an organisation that is not there is also told to the source, whose operator named it."""
+    try:
+        return await caller_for(hive, delivery.envelope)
+    except Poison:
+        named = delivery.envelope.organisation
+        if named is not None and delivery.envelope.service == "misp-connector":
+            unknown = MispReceiverUnknown(organisation=named)
+            told = Envelope(
+                id=uuid7(), type=unknown.type, source="hive", time=now_ms(), key=f"receiver:{named}",
+                causation_id=delivery.envelope.id, data=unknown.model_dump(mode="json"),
+            )  # fmt: skip
+            async with hive.database.begin(Scope()) as session:
+                await enqueue(session, [told])
+            hive.wake()
+        raise
 
 
 def procedures_of(message: AlertRaised) -> list[ProcedureDraft]:

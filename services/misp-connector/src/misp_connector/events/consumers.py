@@ -11,7 +11,7 @@ from misp_connector.exporting.service import keep_up_to_date, take_request
 from misp_connector.instances import service
 from misp_connector.polling.poller import CHANNEL
 from waggle.contracts.messages.cases import CaseIocsChanged
-from waggle.contracts.messages.misp import CaseExportRequested, MispPollRequested
+from waggle.contracts.messages.misp import CaseExportRequested, MispPollRequested, MispReceiverUnknown
 from waggle.db import Database, Scope
 from waggle.db.notify import Notifier
 from waggle.errors import WaggleError
@@ -47,6 +47,8 @@ class Commands:
                 await take_request(session, envelope=delivery.envelope, message=message)
             elif isinstance(message, CaseIocsChanged):
                 await keep_up_to_date(session, envelope=delivery.envelope, message=message)
+            elif isinstance(message, MispReceiverUnknown):
+                await service.note_unknown_receiver(session, organisation=message.organisation)
             else:
                 raise Poison(f"this version does not handle {delivery.envelope.type}")
         self.notifier.wake(CHANNEL)

@@ -23,7 +23,7 @@ from misp_connector.exporting.wanted import held_back, wanted_event
 from misp_connector.instances.model import Instance
 from misp_connector.instances.service import instance_by_id
 from misp_connector.publishing.alert_raised import NAMESPACE
-from misp_connector.publishing.envelopes import claimed, envelope_of
+from misp_connector.publishing.envelopes import claimed, data_of, envelope_of
 from misp_connector.sources.open import open_client
 from misp_connector.sources.source import SlowDown, SourceDown, SourceError
 from waggle.blobs import BlobStore
@@ -212,7 +212,7 @@ class Exporter:
             key=f"export:{export.case_id}:{instance.name}",
             organisation=export.organisation,
             causation_id=export.message_id,
-            data_ref=await claimed(session, self.blobs, message, claims_url=self.claims_url),
+            data_ref=await claimed(session, self.blobs, data_of(message), claims_url=self.claims_url),
         )
         await enqueue(session, [envelope])
 

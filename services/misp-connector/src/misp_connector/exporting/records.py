@@ -6,7 +6,7 @@ retry after a kill at any point knows what may be there, and the import knows it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -79,6 +79,7 @@ _OWN_ATTRIBUTES = text(
     "SELECT DISTINCT a.attribute_uuid FROM export_attributes a JOIN exports e ON e.id = a.export_id"
     " WHERE e.event_uuid = CAST(:uuid AS uuid) AND a.result IS DISTINCT FROM 'unchanged'"
 )
+_INVOLVED = text("SELECT DISTINCT event_uuid FROM exports WHERE event_uuid = ANY(CAST(:uuids AS uuid[]))")
 _OWNERS = text(
     "SELECT organisation, case_id FROM exports WHERE event_uuid = CAST(:uuid AS uuid) AND strategy <> 'edit'"
     " ORDER BY organisation, case_id"
@@ -227,6 +228,11 @@ async def fail(session: AsyncSession, export: Export, *, error: str, pause: floa
     values = {"id": export.id, "holder": export.holder, "revision": export.revision, "error": error[:2000], "pause": pause}
     if (await session.execute(_FAIL, values)).scalar() is None:
         raise ExportLost
+
+
+async def involved(session: AsyncSession, *, uuids: Sequence[str]) -> set[str]:
+    """Those of the events that an export of ours went into."""
+    return {str(found) for found in (await session.execute(_INVOLVED, {"uuids": list(uuids)})).scalars()}
 
 
 async def own_attributes(session: AsyncSession, *, uuid: str) -> frozenset[str]:

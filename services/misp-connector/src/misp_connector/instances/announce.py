@@ -18,9 +18,16 @@ def status_word(instance: Instance, state: State) -> str:
     """`DISABLED`, `ERROR`, `OK`, or `PENDING` before the first poll has ended."""
     if not instance.enabled:
         return "DISABLED"
-    if state.last_error is not None:
+    if state.last_error is not None or state.unknown_organisations:
         return "ERROR"
     return "OK" if state.last_ok is not None or not instance.imports else "PENDING"
+
+
+def problem(state: State) -> str | None:
+    """What is wrong, in a line; None when nothing is."""
+    if state.unknown_organisations:
+        return f"hive has no organisation {', '.join(state.unknown_organisations)}"
+    return state.last_error
 
 
 async def announce(session: AsyncSession, *, instance_id: int) -> None:
@@ -41,7 +48,7 @@ async def _tell(session: AsyncSession, row: Row[tuple[object, ...]], instance: I
         "purpose": instance.purpose,
         "status": status,
         "version": state.server_version,
-        "last_error": state.last_error,
+        "last_error": problem(state),
     }
     if row._mapping["announced"] == shown:
         return

@@ -78,6 +78,9 @@ class Options(BaseModel):
     alert_tags: Texts = ()
     observable_tags: Texts = ()
     organisations: Texts = Field((), description="hive's organisations that receive the alerts; empty: the default receivers")
+    fold: bool = Field(
+        False, description="one alert for an event that other instances with this setting have told of, by its UUID"
+    )
     context_attributes: ContextPolicy = Field("describe", description="what becomes of attributes that are no indicators")
     export_scope: Literal["iocs", "all"] = Field("iocs", description="which observables an export holds")
     export_strategy: Literal["update", "extend", "new"] = Field(
@@ -100,9 +103,16 @@ class Options(BaseModel):
     verify_tls: bool = True
     ca_file: Path | None = Field(None, description="certificates to trust instead of the system's")
     client_cert: Path | None = Field(None, description="client certificate with its key, PEM")
+    proxy: Url | None = Field(None, description="http:// or https:// address that all connections go through")
     connect_timeout: Duration = Field(10, ge=1, le=300)
     read_timeout: Duration = Field(120, ge=1, le=3600)
     page_size: int = Field(100, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _proxy_is_an_address(self) -> Options:
+        if self.proxy is not None and not is_web_address(self.proxy):
+            raise ValueError("proxy starts with http:// or https://")
+        return self
 
     @model_validator(mode="after")
     def _sharing_group_is_named(self) -> Options:

@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from misp_connector.instances.config import InstanceInput
+from misp_connector.instances.thehive import translated
 
 
 class BadSettingsFile(Exception):
@@ -62,7 +63,7 @@ def _instance(entry: dict[str, Any], where: str, environment: Mapping[str, str])
         except OSError as error:
             raise BadSettingsFile(f"{where}: {error}") from None
     try:
-        return InstanceInput.model_validate(values)
+        return InstanceInput.model_validate(translated(values))
     except ValidationError as error:
         reasons = [f"{'.'.join(str(part) for part in e['loc']) or 'instance'}: {e['msg']}" for e in error.errors()]
         raise BadSettingsFile(f"{where}: {'; '.join(reasons)}") from None

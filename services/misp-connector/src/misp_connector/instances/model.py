@@ -61,6 +61,10 @@ class State:
     polling: bool
     cursor: int | None
     """Publish timestamp in seconds up to which everything was imported."""
+    retrying: int
+    """Events that could not be read and are tried again."""
+    unknown_organisations: tuple[str, ...]
+    """Receivers that hive does not have."""
 
 
 def instance_of(row: RowMapping) -> Instance:
@@ -90,4 +94,6 @@ def state_of(row: RowMapping) -> State:
         next_poll=row["next_poll"],
         polling=row["polling"],
         cursor=row["cursor"],
+        retrying=row["retrying"],
+        unknown_organisations=tuple(row["unknown_organisations"]),
     )

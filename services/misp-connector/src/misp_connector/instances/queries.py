@@ -8,7 +8,11 @@ _COLUMNS = (
     "i.id, i.name, i.kind, i.url, i.key_sealed, i.options, i.enabled, i.purpose, i.managed, i.trusted, i.version,"
     " s.server_version, s.role, s.last_started, s.last_ok, s.last_error, s.failures,"
     " CAST(extract(epoch FROM s.next_poll_at) * 1000 AS bigint) AS next_poll,"
-    " coalesce(s.lease_until > now(), false) AS polling, s.announced, c.publish_timestamp AS cursor"
+    " coalesce(s.lease_until > now(), false) AS polling, s.announced, c.publish_timestamp AS cursor,"
+    " (SELECT count(*) FROM events e WHERE e.instance_id = i.id AND e.next_retry_at IS NOT NULL) AS retrying,"
+    " ARRAY(SELECT u.organisation FROM unknown_receivers u WHERE lower(u.organisation) IN (SELECT lower(named) FROM"
+    " jsonb_array_elements_text(coalesce(nullif(i.options -> 'organisations', '[]'),"
+    " (SELECT jsonb_agg(r.organisation) FROM receivers r), '[]')) AS named) ORDER BY 1) AS unknown_organisations"
 )
 _FROM = " FROM instances i JOIN instance_states s ON s.instance_id = i.id LEFT JOIN cursors c ON c.instance_id = i.id"
 
@@ -44,4 +48,8 @@ FILTER_AGAIN = text("UPDATE events SET state = 'seen' WHERE instance_id = :id AN
 MOVE_CURSOR_BACK = text(
     "UPDATE cursors SET publish_timestamp = least(publish_timestamp, :since), etag = NULL WHERE instance_id = :id"
 )
+UNKNOWN_RECEIVER = text(
+    "INSERT INTO unknown_receivers (organisation, told_at) VALUES (:organisation, :now) ON CONFLICT DO NOTHING"
+)
+KNOWN_RECEIVERS = text("DELETE FROM unknown_receivers")
 ANNOUNCED = text("UPDATE instance_states SET announced = CAST(:announced AS jsonb) WHERE instance_id = :id")

@@ -10,6 +10,7 @@ from misp_connector.instances.announce import status_word
 from misp_connector.instances.config import Kind, Options, Purpose
 from misp_connector.instances.model import Instance, State
 from misp_connector.sources.source import Status
+from waggle.ids import now_ms
 
 
 class StateOutput(BaseModel):
@@ -22,6 +23,9 @@ class StateOutput(BaseModel):
     failures: int = Field(description="failed polls in a row")
     next_poll: int | None = Field(description="ms; null while it is polled")
     polling: bool
+    lag: int | None = Field(description="s since the last good poll: what was published since may be missing; null before it")
+    retrying: int = Field(description="events that could not be read and are tried again")
+    unknown_organisations: list[str] = Field(description="receivers that hive does not have; their alerts are dead letters there")
     cursor: int | None = Field(description="s, publish timestamp up to which everything was imported")
 
 
@@ -77,6 +81,9 @@ def instance_output(instance: Instance, state: State) -> InstanceOutput:
             failures=state.failures,
             next_poll=state.next_poll,
             polling=state.polling,
+            lag=None if state.last_ok is None else max(0, now_ms() - state.last_ok) // 1000,
+            retrying=state.retrying,
+            unknown_organisations=list(state.unknown_organisations),
             cursor=state.cursor,
         ),
     )

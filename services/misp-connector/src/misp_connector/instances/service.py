@@ -53,6 +53,19 @@ async def instance_by_id(session: AsyncSession, *, instance_id: int) -> Instance
     return instance_of((await session.execute(queries.BY_ID, {"id": instance_id})).one()._mapping)
 
 
+async def note_unknown_receiver(session: AsyncSession, *, organisation: str) -> None:
+    """Shown with every instance that names it, until its receivers are set anew or it is polled by hand."""
+    await session.execute(queries.UNKNOWN_RECEIVER, {"organisation": organisation, "now": now_ms()})
+    for instance, state in await list_instances(session):
+        if state.unknown_organisations:
+            await announce(session, instance_id=instance.id)
+
+
+async def forget_unknown_receivers(session: AsyncSession) -> None:
+    """The next alert tells whether hive has them by now."""
+    await session.execute(queries.KNOWN_RECEIVERS)
+
+
 async def check_target(*, url: str, kind: Kind, guard: OutboundGuard, folders: Sequence[Path]) -> None:
     """Whether a target may be set over REST: a web address that the guard lets pass (the name is looked up), or a feed
 
@@ -186,6 +199,7 @@ async def request_poll(session: AsyncSession, *, name: str | None, since: int | 
             raise BadRequest(f"{chosen[0].name} is disabled or only exports")
     else:
         chosen = [instance for instance, _ in await list_instances(session) if instance.imports]
+    await forget_unknown_receivers(session)
     for instance in chosen:
         if since is None:
             await session.execute(queries.POLL_SOON, {"id": instance.id})
@@ -215,6 +229,8 @@ async def _update(session: AsyncSession, *, before: Instance, wanted: Instance, 
     values = {name: getattr(wanted, name) for name in CHANGEABLE}
     values["options"] = _stored_options(wanted.options)
     await session.execute(queries.UPDATE, {**values, "id": before.id, "now": now_ms(), "actor": actor})
+    if wanted.options.organisations != before.options.organisations:
+        await forget_unknown_receivers(session)
     if any(getattr(wanted.options, name) != getattr(before.options, name) for name in FILTERS):
         await session.execute(queries.FILTER_AGAIN, {"id": before.id})
         await session.execute(queries.MOVE_CURSOR_BACK, {"id": before.id, "since": 0})

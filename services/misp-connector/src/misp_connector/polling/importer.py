@@ -16,6 +16,7 @@ from misp_connector.mapping.alert import map_event
 from misp_connector.mapping.changes import change_set
 from misp_connector.mapping.event import Event, UnreadableEvent, parse_event
 from misp_connector.mapping.model import Mapped
+from misp_connector.mapping.observables import holds_file
 from misp_connector.polling import lease, ledger
 from misp_connector.polling.files import collect_files
 from misp_connector.polling.filters import too_many_attributes
@@ -99,6 +100,46 @@ class Importer:
             raise EventUnreadable(f"the source gave event {event.uuid} instead")
         return event
 
+    async def read_many(self, heads: Sequence[Head]) -> list[tuple[Head, Event]]:
+        """Those of several events that one request gave; the others are read by themselves. Raises the source's errors."""
+        async with self.reading:
+            documents = await in_thread(self.source.fetch_many, heads)
+        wanted = {head.uuid: head for head in heads}
+        found = []
+        for document in documents:
+            try:
+                event = parse_event(document)
+            except UnreadableEvent:
+                continue
+            if event.uuid in wanted:
+                found.append((wanted.pop(event.uuid), event))
+        return found
+
+    async def run_many(self, events: Sequence[tuple[Head, Event]]) -> dict[str, str]:
+        """What became of several events, by UUID, in one transaction: all or none. What needs more than that is left out:
+
+        events with files, those that are folded or exported by us, too large or renumbered.
+        """
+        plain = [(head, event) for head, event in events if self._is_plain(event)]
+        async with self.database.begin(Scope()) as session:
+            special = await exports.involved(session, uuids=[event.uuid for _, event in plain])
+            for head, event in plain:
+                if event.uuid not in special and await ledger.others_with_number(session, instance=self.instance.id, head=head):
+                    special.add(event.uuid)
+        options, receivers = self.instance.mapping_options(), [Receiver(name) for name in self.organisations]
+        mapped = [(head, e, map_event(e, options=options, files={})) for head, e in plain if e.uuid not in special]
+        async with self.database.begin(Scope()) as session:
+            await self._hold(session)
+            return {
+                event.uuid: await self._write(session, head=head, event=event, mapped=one, renumbered=[], receivers=receivers)
+                for head, event, one in sorted(mapped, key=lambda each: each[1].uuid)
+            }
+
+    def _is_plain(self, event: Event) -> bool:
+        members = [attribute for attribute, _ in event.members()]
+        too_many = too_many_attributes(len(members), options=self.instance.options)
+        return not self.instance.options.fold and not too_many and not any(holds_file(attribute) for attribute in members)
+
     async def _store(self, content: bytes) -> str:
         async with self.database.begin(Scope()) as session:
             return await store_claim(session, self.blobs, content=content)
@@ -119,6 +160,8 @@ class Importer:
     ) -> str:
         instance = self.instance
         known = await ledger.lock_event(session, instance=instance.id, head=head)
+        if instance.options.fold:
+            mapped = await self._folded(session, mapped)
         changes = change_set(await ledger.known_attributes(session, instance=instance.id, uuid=event.uuid), mapped.outcomes)
         fingerprint = mapped.fingerprint()
         unchanged = known.payload_hash == fingerprint and known.state != "seen"
@@ -141,6 +184,14 @@ class Importer:
         await ledger.keep_attributes(session, instance=instance.id, event=event.uuid, outcomes=mapped.outcomes, changes=changes)
         await ledger.sent(session, instance=instance.id, head=head, payload_hash=fingerprint)
         return "unchanged" if unchanged else "sent"
+
+    async def _folded(self, session: AsyncSession, mapped: Mapped) -> Mapped:
+        """As part of the alert that the event made first, whichever instance told of it."""
+        alert = mapped.alert
+        found = await ledger.alert_of(session, instance=self.instance.id, uuid=mapped.event_uuid)
+        source, ref = found or (alert.source, alert.source_ref)
+        await ledger.goes_into(session, instance=self.instance.id, uuid=mapped.event_uuid, source=source, ref=ref)
+        return replace(mapped, alert=replace(alert, source=source, source_ref=ref))
 
     async def _tell_gone(self, session: AsyncSession, uuids: list[str], successor: str) -> None:
         """The events that had this one's number before the server was rebuilt."""

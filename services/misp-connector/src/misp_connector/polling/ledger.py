@@ -47,6 +47,15 @@ _SENT = text(
     " payload_hash = :payload_hash, state = 'sent', reason = NULL, retries = 0, next_retry_at = NULL"
     " WHERE instance_id = :instance AND uuid = CAST(:uuid AS uuid)"
 )
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:uuid, 20))")
+_ALERT_OF = text(
+    "SELECT e.alert_source, e.alert_ref FROM events e JOIN instances i ON i.id = e.instance_id"
+    " WHERE e.uuid = CAST(:uuid AS uuid) AND e.alert_source IS NOT NULL"
+    " AND (i.id = :instance OR CAST(i.options ->> 'fold' AS boolean)) ORDER BY i.id <> :instance, i.id LIMIT 1"
+)
+_GOES_INTO = text(
+    "UPDATE events SET alert_source = :source, alert_ref = :ref WHERE instance_id = :instance AND uuid = CAST(:uuid AS uuid)"
+)
 _SETTLED = text(
     "INSERT INTO events (instance_id, uuid, event_id, timestamp, publish_timestamp, state, reason)"
     " VALUES (:instance, CAST(:uuid AS uuid), :event_id, :timestamp, :publish_timestamp, :state, :reason)"
@@ -126,6 +135,17 @@ async def lock_event(session: AsyncSession, *, instance: int, head: Head) -> Kno
 
 async def sent(session: AsyncSession, *, instance: int, head: Head, payload_hash: str) -> None:
     await session.execute(_SENT, {**_values(instance, head), "payload_hash": payload_hash})
+
+
+async def alert_of(session: AsyncSession, *, instance: int, uuid: str) -> tuple[str, str] | None:
+    """Source and reference of the alert the event went into: by this instance, else by another one that folds."""
+    await session.execute(_ONE_AT_A_TIME, {"uuid": uuid})
+    row = (await session.execute(_ALERT_OF, {"instance": instance, "uuid": uuid})).one_or_none()
+    return (row.alert_source, row.alert_ref) if row else None
+
+
+async def goes_into(session: AsyncSession, *, instance: int, uuid: str, source: str, ref: str) -> None:
+    await session.execute(_GOES_INTO, {"instance": instance, "uuid": uuid, "source": source, "ref": ref})
 
 
 async def settled(session: AsyncSession, *, instance: int, head: Head, state: str, reason: str) -> None:

@@ -38,6 +38,13 @@ log = structlog.get_logger(__name__)
 MANY_IN_A_ROW = 5
 """Events that cannot be read one after another: then it is the source, not the event."""
 
+CHUNK = 25
+"""Events that are read with one request and written in one transaction, if they are small."""
+
+CHUNK_ATTRIBUTES = 1250
+FEW = 8
+"""Fewer than that are not worth it."""
+
 EVENTS = Counter("misp_connector_events_total", "Events by what became of them", ["instance", "result"])
 
 
@@ -112,6 +119,27 @@ class Poll:
         return [head for head, reason in zip(heads, reasons, strict=True) if not reason]
 
     async def _import_all(self, heads: Sequence[Head], known: Mapping[str, ledger.KnownEvent]) -> None:
+        """Many small events together; the rest, and whatever went wrong there, one by one."""
+        for chunk in _chunks(heads):
+            done = await self._import_chunk(chunk) if len(chunk) >= FEW else {}
+            await self._import_each([head for head in chunk if head.uuid not in done], known)
+
+    async def _import_chunk(self, heads: Sequence[Head]) -> dict[str, str]:
+        """What became of those that went well; nothing is noted of a failure, because one by one it shows whose it is."""
+        try:
+            done = await self.importer.run_many(await self.importer.read_many(heads))
+        except (KeyRefused, SlowDown, LeaseLost, OperationalError, InterfaceError, PoolTimeout, OSError):
+            raise
+        except Exception as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+            log.info("events_one_by_one", instance=self.instance.name, reason=f"{type(error).__name__}: {error}"[:500])
+            return {}
+        for result in done.values():
+            self.tally.add(result, self.instance)
+        return done
+
+    async def _import_each(self, heads: Sequence[Head], known: Mapping[str, ledger.KnownEvent]) -> None:
         """One after the other; while one is written, the next is read."""
         reading: asyncio.Task[Event] | None = None
         try:
@@ -156,6 +184,21 @@ class Poll:
         self.tally.add("failed", self.instance)
         if self.tally.in_a_row >= MANY_IN_A_ROW:
             raise SourceDown(f"{MANY_IN_A_ROW} events in a row cannot be read; the last: {reason}")
+
+
+def _chunks(heads: Sequence[Head]) -> Iterator[list[Head]]:
+    """Runs of events that are small together; one whose size nobody knows stands alone."""
+    chunk: list[Head] = []
+    size = 0
+    for head in heads:
+        count = CHUNK_ATTRIBUTES if head.attribute_count is None else head.attribute_count
+        if chunk and (len(chunk) == CHUNK or size + count > CHUNK_ATTRIBUTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(head)
+        size += count
+    if chunk:
+        yield chunk
 
 
 def _cancelled() -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from misp_connector.mapping.model import Mapped, Observable, Origin, SourceAttribute
-from misp_connector.publishing.envelopes import claimed, envelope_of
+from misp_connector.publishing.envelopes import claimed, data_of, envelope_of
 from waggle.blobs import BlobStore
 from waggle.contracts.envelope import Envelope
 from waggle.contracts.messages.alerts import AlertRaised
@@ -68,13 +68,15 @@ async def envelopes_of(
 
     Data over the bus' limit becomes a claim.
     """
-    data_ref = await claimed(session, blobs, message, claims_url=claims_url)
+    data = data_of(message)
+    data_ref = await claimed(session, blobs, data, claims_url=claims_url)
     return [
         envelope_of(
             message,
             id=uuid5(NAMESPACE, f"{natural_key}:{organisation}"),
             key=key,
             organisation=organisation,
+            data=data,
             data_ref=data_ref,
         )
         for organisation in organisations

@@ -11,6 +11,7 @@ from misp_connector.audit.service import record
 
 _ALL = text("SELECT organisation FROM receivers ORDER BY organisation")
 _ADD = text("INSERT INTO receivers (organisation) VALUES (:organisation) ON CONFLICT DO NOTHING")
+_ALL_KNOWN = text("DELETE FROM unknown_receivers")
 _KEEP_ONLY = text("DELETE FROM receivers WHERE organisation <> ALL(CAST(:organisations AS text[]))")
 
 
@@ -22,6 +23,7 @@ async def set_default_receivers(session: AsyncSession, *, organisations: Sequenc
     """Replaces the list. Alerts that were sent stay where they are."""
     if set(organisations) == set(await default_receivers(session)):
         return
+    await session.execute(_ALL_KNOWN)
     await session.execute(_KEEP_ONLY, {"organisations": list(organisations)})
     for organisation in organisations:
         await session.execute(_ADD, {"organisation": organisation})

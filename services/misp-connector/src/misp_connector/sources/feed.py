@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,6 +71,9 @@ class FeedSource:
 
     def etag(self) -> str | None:
         return self._etag
+
+    def fetch_many(self, heads: Sequence[Head]) -> list[object]:
+        return []  # a feed is one file per event
 
     def fetch(self, head: Head) -> object:
         name = f"{self._names.get(head.uuid, head.uuid)}.json"

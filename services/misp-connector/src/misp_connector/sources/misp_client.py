@@ -82,7 +82,7 @@ class MispClient:
     """One MISP user on one server. Connects with the first call and keeps the connection; not for several threads at once."""
 
     def __init__(self, *, url: str, key: str, options: Options, guard: OutboundGuard) -> None:
-        self._url, self._key, self._options = url, key, options
+        self._url, self._key, self._options, self._guard = url, key, options, guard
         # base64 makes a third more of an attachment
         limit = max(options.max_size, options.max_attachment_size * 4 // 3) + (1 << 20)
         self._adapter = BoundedAdapter(guard, limit=limit)
@@ -93,6 +93,8 @@ class MispClient:
         if self._misp is None:
             options = self._options
             try:
+                if options.proxy:
+                    self._guard.check_url(options.proxy)
                 self._misp = _Guarded(
                     self._adapter,
                     url=self._url,
@@ -100,6 +102,7 @@ class MispClient:
                     ssl=str(options.ca_file) if options.verify_tls and options.ca_file else options.verify_tls,
                     cert=str(options.client_cert) if options.client_cert else None,
                     timeout=(options.connect_timeout, options.read_timeout),
+                    proxies={"http": options.proxy, "https": options.proxy} if options.proxy else None,
                     tool="waggle-misp-connector",
                 )
             except PyMISPError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from misp_connector.instances.config import Options, Purpose
@@ -95,6 +95,11 @@ class ServerSource:
         if not isinstance(found, list) or not found:
             raise EventGone("the server does not show the event any more")
         return found[0]
+
+    def fetch_many(self, heads: Sequence[Head]) -> list[object]:
+        named = [head.event_id or head.uuid for head in heads]
+        found = self._search(controller="events", eventid=named, with_attachments=False, include_sightings=True)
+        return list(found) if isinstance(found, list) else []
 
     def attachment(self, uuid: str) -> str | None:
         answer = self._search(controller="attributes", uuid=uuid, with_attachments=True)

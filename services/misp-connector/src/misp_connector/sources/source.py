@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -104,6 +104,10 @@ class Source(Protocol):
 
     def fetch(self, head: Head) -> object:
         """The whole event as JSON values. Raises EventGone, EventUnreadable, or an error of the source."""
+        ...
+
+    def fetch_many(self, heads: Sequence[Head]) -> list[object]:
+        """Several whole events with one request, in any order; empty where the source has no such request. Raises as `fetch`."""
         ...
 
     def attachment(self, uuid: str) -> str | None:

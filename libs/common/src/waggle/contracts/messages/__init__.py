@@ -34,6 +34,7 @@ from waggle.contracts.messages.misp import (
     CaseExportRequested,
     MispInstanceChanged,
     MispPollRequested,
+    MispReceiverUnknown,
     SightingReported,
 )
 
@@ -62,6 +63,8 @@ MESSAGES: Final[dict[str, type[Message]]] = {
         CaseExportFailed,
         SightingReported,
         MispPollRequested,
+        MispReceiverUnknown,
+        MispReceiverUnknown,
         MispInstanceChanged,
     )
 }
@@ -90,6 +93,7 @@ __all__ = [
     "Message",
     "MispInstanceChanged",
     "MispPollRequested",
+    "MispReceiverUnknown",
     "SightingReported",
     "WorkerCatalogChanged",
 ]

@@ -154,6 +154,16 @@ class MispPollRequested(Message):
     since: Milliseconds | None = None
 
 
+class MispReceiverUnknown(Message):
+    """An alert was for an organisation that hive does not have: whoever set the instance named it wrongly."""
+
+    type = "misp.receiver_unknown.v1"
+    sender: ClassVar[Service] = "hive"
+    audience: ClassVar[Audience] = "misp-connector"
+
+    organisation: str
+
+
 class MispInstanceChanged(Message):
     """How an instance is configured and how its last poll went."""
 
