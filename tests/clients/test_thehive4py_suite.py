@@ -46,7 +46,8 @@ def _source_distribution() -> Path:
 def _unpacked(folder: Path) -> Path:
     """`tests/` and `examples/` alone: beside the package's source they would test that instead of the installed release."""
     with tarfile.open(_source_distribution()) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 and later
+        archive.extractall(folder)
     root = folder / "suite"
     for name in ("tests", "examples"):
         shutil.move(folder / "thehive4py-2.1.0" / name, root / name)

@@ -48,6 +48,10 @@ def install(root: Path, node: Node, run: Callable[[list[str], str, dict[str, str
         if base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode() != SHA512:
             raise WrongPackage(f"{PACKAGE} is not the package that was pinned")
         with tarfile.open(archive) as opened:
-            members = [m for m in opened if m.isfile() and m.name.startswith(WANTED) and ".." not in m.name]
-            opened.extractall(target, members=members, filter="data")
+            for member in opened:
+                content = opened.extractfile(member) if member.isfile() and member.name.startswith(WANTED) else None
+                if content is not None and ".." not in member.name:
+                    place = target / member.name
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_bytes(content.read())
     stamp.write_text(wanted)
