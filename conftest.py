@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,12 @@ import launcher.libmagic
 from launcher.debian import DebianError
 
 pytest_plugins = ["waggle.testing"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the whole platform first: they wait for processes, and the short ones fill the time beside and after them."""
+    whole = Path(__file__).parent / "tests"
+    items.sort(key=lambda item: not item.path.is_relative_to(whole))
 
 
 def pytest_collection_finish() -> None:

@@ -6,6 +6,7 @@ The programs lie in `programs/`, written from the public conventions alone; they
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import pytest
 from docker_daemon import Daemon
 
 from cortex.definitions.service import rescan
+from launcher import pages
 
 PROGRAMS = Path(__file__).with_name("programs")
-ANALYZERS = str(Path(__file__).parents[3] / ".venvs" / "analyzers" / "bin" / "python")
+REPOSITORY = Path(__file__).parents[3]
+ANALYZERS = str(REPOSITORY / ".venvs" / "analyzers" / "bin" / "python")
 """The environment that has cortexutils."""
 REQUIRED = {"version": "1.0", "author": "A", "url": "https://example.org", "license": "AGPL-V3", "description": "d"}
 SCRIPT = "#!/usr/bin/env python3\nfrom cortexutils.analyzer import Analyzer\nAnalyzer().report({'ran': True})\n"
@@ -194,7 +197,11 @@ async def looked(api: Any, worker: str, namespace: str) -> None:
 class TestRunners:
     """One runner process offers all ways; a worker's own setting chooses among them."""
 
-    async def test_programs_in_three_languages_run_under_each_runner_that_can(self, api: Any, daemon: Daemon) -> None:
+    async def test_programs_in_three_languages_run_under_each_runner_that_can(
+        self, api: Any, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        node = (pages.system_node() or pages.wheel_node(REPOSITORY / ".venvs" / "web")).folder
+        monkeypatch.setenv("PATH", f"{node}:{os.environ['PATH']}")
         for name in LANGUAGES:
             publish(api, name)
             program = str(PROGRAMS / name / LANGUAGES[name])
@@ -202,8 +209,9 @@ class TestRunners:
         daemon.jobs = api.bench.jobs_folder
         await rescan(api.engine)
         api.bench.start_runner(
-            CORTEX_RUNNERS="warm,process,docker", CORTEX_DOCKER_URL=daemon.url, CORTEX_ANALYZERS_PYTHON=ANALYZERS
-        )
+            CORTEX_RUNNERS="warm,process,docker", CORTEX_DOCKER_URL=daemon.url, CORTEX_ANALYZERS_PYTHON=ANALYZERS,
+            CORTEX_SANDBOX_READ=str(node.resolve().parent),
+        )  # fmt: skip
         for name in LANGUAGES:
             ways = ["warm", "process", "docker"] if name == "PyLook" else ["process", "docker"]
             for way in ways:

@@ -245,6 +245,8 @@ class TestResults:
         listed = await api.reader.get(f"/api/job/{job['id']}/artifacts")
         assert listed.headers["X-Total"] == "2" and listed.json()[0]["_type"] == "artifact"
         assert len((await api.reader.get(f"/api/job/{job['id']}/artifacts?range=1-2")).json()) == 1
+        turned = await api.reader.get(f"/api/job/{job['id']}/artifacts?sort=-dataType")
+        assert [one["dataType"] for one in turned.json()] == ["file", "domain"]
 
         got = await api.reader.get(f"/api/datastore/{sha256}?name=copy.bin")
         assert got.content == b"\0content" and 'filename="copy.bin"' in got.headers["Content-Disposition"]

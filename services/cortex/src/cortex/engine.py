@@ -14,7 +14,7 @@ from cortex.definitions.scan import Sources
 from cortex.jobs.waiting import JobWatcher
 from cortex.misp.modules import ModuleList
 from cortex.settings import Settings
-from cortex.workers.service import Defaults
+from cortex.workers.items import Defaults
 from cortex.workers.targets import Target
 from waggle.blobs import BlobStore, open_store
 from waggle.db import Database, Scope

@@ -67,14 +67,3 @@ def checked(sha256: str) -> str:
     if not SHA256.fullmatch(sha256):
         raise BlobMissing(sha256)
     return sha256
-
-
-def open_store(location: str) -> BlobStore:
-    """`location`: a folder, or `s3://bucket/prefix` with the usual AWS_* environment (endpoint and keys)."""
-    if location.startswith("s3://"):
-        from waggle.blobs.s3 import S3Blobs
-
-        return S3Blobs(location)
-    from waggle.blobs.local import LocalBlobs
-
-    return LocalBlobs(Path(location))

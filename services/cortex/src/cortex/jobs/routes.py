@@ -17,7 +17,7 @@ from cortex.jobs.models import ENDED
 from cortex.jobs.repeating import repeated
 from cortex.jobs.reports import artifacts_of, files_of
 from cortex.jobs.requests import RunRequest
-from cortex.jobs.schemas import JobFilter, JobIds, NewJob, ShownArtifact, ShownJob, page_of, show_artifact, show_job
+from cortex.jobs.schemas import JobFilter, JobIds, NewJob, ShownArtifact, ShownJob, artifact_page, show_artifact, show_job
 from cortex.jobs.search import find_jobs
 from cortex.jobs.why import Why, why
 from cortex.workers.targets import find_target
@@ -154,7 +154,7 @@ async def get_artifacts(request: Request, actor: Reader, job_id: str, given: Ann
         job = await service.get_job(session, actor, job_id=job_id)
         found = await artifacts_of(session, job=job)
         files = await files_of(session, (a.attachment_id for a in found))
-    return listed([show_artifact(a, job, files) for a in page_of(found, given.page)], len(found))
+    return listed([show_artifact(a, job, files) for a in artifact_page(found, given.order, given.page)], len(found))
 
 
 @router.get("/{job_id}/why", responses={200: {"model": Why}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -12,6 +13,7 @@ from cortex.identity.schemas import Shown
 from cortex.jobs.models import Artifact, Job
 from cortex.jobs.reports import StoredFile, shown_input
 from cortex.markings import PAP_NUMBERS, TLP_NUMBERS
+from waggle.query.sort import parse_sort
 from waggle.web.paging import Page
 
 Level = Annotated[Whole, Field(ge=0, le=3)]
@@ -176,5 +178,17 @@ def show_artifact(artifact: Artifact, job: Job, files: dict[int, StoredFile]) ->
     return ShownArtifact.model_construct(_fields_set=set(shown), **shown)
 
 
-def page_of(artifacts: list[Artifact], page: Page) -> list[Artifact]:
+ARTIFACT_ORDER: dict[str, Callable[[Artifact], Any]] = {
+    "dataType": lambda one: one.data_type,
+    "data": lambda one: one.data or "",
+    "message": lambda one: one.message or "",
+    "tlp": lambda one: TLP_NUMBERS[one.tlp],
+}
+
+
+def artifact_page(artifacts: list[Artifact], order: list[str], page: Page) -> list[Artifact]:
+    """A part of what a report found, which is in the report's order unless asked otherwise; other keys change nothing."""
+    for key in reversed(parse_sort(order)):
+        if key.field in ARTIFACT_ORDER:
+            artifacts = sorted(artifacts, key=ARTIFACT_ORDER[key.field], reverse=key.descending)
     return artifacts[page.offset :][: page.limit]

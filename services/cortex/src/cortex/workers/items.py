@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cortex.definitions.models import Definition
@@ -45,6 +46,17 @@ def global_items(kind: str, *, cache_minutes: int, timeout_minutes: int) -> list
             {**_item("jobCache", "number", "Minutes a report answers equal requests"), "defaultValue": cache_minutes},
         ]
     return items
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a worker gets that does not say. Minutes."""
+
+    cache_minutes: int
+    timeout_minutes: int
+
+    def global_items(self, kind: str) -> list[Item]:
+        return global_items(kind, cache_minutes=self.cache_minutes, timeout_minutes=self.timeout_minutes)
 
 
 def _fits(value: Any, type_: str) -> bool:

@@ -26,17 +26,6 @@ GLOBAL = "global"
 
 
 @dataclass(frozen=True, slots=True)
-class Defaults:
-    """What a worker gets that does not say. Minutes."""
-
-    cache_minutes: int
-    timeout_minutes: int
-
-    def global_items(self, kind: str) -> list[items.Item]:
-        return items.global_items(kind, cache_minutes=self.cache_minutes, timeout_minutes=self.timeout_minutes)
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """A worker's own limits; None = as the engine has it."""
 
@@ -68,7 +57,7 @@ async def enable(
     session: AsyncSession,
     actor: Actor,
     box: SecretBox,
-    defaults: Defaults,
+    defaults: items.Defaults,
     *,
     definition: Definition,
     name: str,
@@ -156,7 +145,14 @@ async def update(
 
 
 async def upgrade(
-    session: AsyncSession, actor: Actor, box: SecretBox, defaults: Defaults, *, kind: str, worker_id: str, definition_id: str
+    session: AsyncSession,
+    actor: Actor,
+    box: SecretBox,
+    defaults: items.Defaults,
+    *,
+    kind: str,
+    worker_id: str,
+    definition_id: str,
 ) -> Worker:
     """Moves a worker to another version of its definition; id, name, limits and configuration stay.
 
@@ -240,7 +236,7 @@ class SharedConfig:
     values: dict[str, Any]
 
 
-async def list_base_configs(session: AsyncSession, actor: Actor, defaults: Defaults, *, kind: str) -> list[SharedConfig]:
+async def list_base_configs(session: AsyncSession, actor: Actor, defaults: items.Defaults, *, kind: str) -> list[SharedConfig]:
     """`global` first, then by name. A definition without items has none."""
     definitions = await list_definitions(session, kind=kind)
     query = select(BaseConfig).where(BaseConfig.org_id == actor.organisation, BaseConfig.kind == kind)
@@ -258,7 +254,7 @@ async def list_base_configs(session: AsyncSession, actor: Actor, defaults: Defau
     ]
 
 
-async def get_base_config(session: AsyncSession, actor: Actor, defaults: Defaults, *, kind: str, name: str) -> SharedConfig:
+async def get_base_config(session: AsyncSession, actor: Actor, defaults: items.Defaults, *, kind: str, name: str) -> SharedConfig:
     """Raises NotFound."""
     for found in await list_base_configs(session, actor, defaults, kind=kind):
         if found.name == name:
@@ -267,7 +263,7 @@ async def get_base_config(session: AsyncSession, actor: Actor, defaults: Default
 
 
 async def set_base_config(
-    session: AsyncSession, actor: Actor, box: SecretBox, defaults: Defaults, *, kind: str, name: str, given: dict[str, Any]
+    session: AsyncSession, actor: Actor, box: SecretBox, defaults: items.Defaults, *, kind: str, name: str, given: dict[str, Any]
 ) -> SharedConfig:
     """Stores shared values. Unknown names are dropped and nulls removed; wrong types raise InvalidFields."""
     shared = await get_base_config(session, actor, defaults, kind=kind, name=name)

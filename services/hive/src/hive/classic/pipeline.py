@@ -20,7 +20,7 @@ from hive.classic.registers import MODEL_KINDS
 from hive.classic.search import Show, Wanted, entity_of
 from hive.identity.caller import Caller
 from hive.search import statistics as stats
-from hive.search.registers import own
+from hive.search.fields import own
 from hive.search.rows import count, page
 from hive.tables import number_of
 from waggle.errors import BadRequest

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hive.search import catalogues as c
 from hive.search import machinery as m
 from hive.search import registers as r
+from hive.search.fields import PAP, own
 from waggle.query import Bind, Entity, Field, Relation, Side
 
 # AMBER+STRICT is shown as 3 here, so 3 finds it, too.
@@ -165,7 +166,7 @@ JOB = replace(
 )
 TEMPLATE_FLAGS = {
     "severity": Field("{t}.severity", "integer"), "flag": Field("{t}.flag", "boolean"), "summary": Field("{t}.summary"),
-    "tlp": Field("{t}.tlp", "scale", words=TLP), "pap": Field("{t}.pap", "scale", words=r.PAP), "user": Field("{t}.created_by"),
+    "tlp": Field("{t}.tlp", "scale", words=TLP), "pap": Field("{t}.pap", "scale", words=PAP), "user": Field("{t}.created_by"),
 }  # fmt: skip
 TEMPLATE_TASK = Entity(
     kind="caseTemplate_task",
@@ -220,7 +221,7 @@ def _of_kind(bind: Bind, name: str) -> str:
     return f"{{t}}.object_kind = {bind(native, 'text')}"
 
 
-ACTION = r.own(
+ACTION = own(
     _classic(m.ACTION, "action", objectType=Field("{t}.object_kind", equal=_of_kind), tlp=Field("{t}.tlp", "scale", words=TLP))
 )
 RESPONDER = Entity(
@@ -229,7 +230,7 @@ RESPONDER = Entity(
         "_id": Field("{t}.worker_id"), "id": Field("{t}.worker_id"), "name": Field("{t}.name"),
         "version": Field("{t}.version"), "description": Field("{t}.description"),
         "dataTypeList": Field("{t}.data_types", "list"), "maxTlp": Field("{t}.max_tlp", "scale", words=TLP),
-        "maxPap": Field("{t}.max_pap", "scale", words=r.PAP),
+        "maxPap": Field("{t}.max_pap", "scale", words=PAP),
     },
     texts=("name", "description"),
 )  # fmt: skip
@@ -270,7 +271,7 @@ AUDIT = Entity(
 KINDS: dict[str, Entity] = {
     one.kind: one
     for one in (
-        ALERT, CASE, TASK, LOG, r.own(OBSERVABLE), TEMPLATE, r.own(JOB), USER, CUSTOM_FIELD, OBSERVABLE_TYPE, TAG, ORGANISATION,
+        ALERT, CASE, TASK, LOG, own(OBSERVABLE), TEMPLATE, own(JOB), USER, CUSTOM_FIELD, OBSERVABLE_TYPE, TAG, ORGANISATION,
         PROFILE, ACTION, AUDIT, DASHBOARD, PAGE,
     )
 }  # fmt: skip

@@ -18,7 +18,7 @@ from hive.classic.marks import classic_body
 from hive.classic.reading import Body
 from hive.classic.registers import KINDS, MODEL_KINDS
 from hive.search import statistics as stats
-from hive.search.registers import custom_fields
+from hive.search.fields import custom_fields
 from hive.search.rows import count, page
 from hive.tags import service as tags
 from waggle.errors import BadRequest

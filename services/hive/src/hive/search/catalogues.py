@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hive.search.registers import common, flags, numbers, texts
+from hive.search.fields import common, flags, numbers, texts
 from waggle.query import Entity, Field
 
 OBSERVABLE_TYPE = Entity(

@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 from typing_extensions import TypedDict
 
 from hive.catalogue import Catalogue
+from hive.search.fields import with_custom_fields
 from hive.search.pipeline import SOURCES
-from hive.search.registers import with_custom_fields
 from waggle.errors import NotFound
 from waggle.query import Entity, Field
 from waggle.query.register import FieldKind

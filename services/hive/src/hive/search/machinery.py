@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hive.search.registers import common, flags, ids, numbers, texts
+from hive.search.fields import common, flags, ids, numbers, texts
 from waggle.query import Entity, Field
 from waggle.query.compiler import Compiler
 

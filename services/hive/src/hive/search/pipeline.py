@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hive.catalogue import Catalogue
 from hive.identity.caller import Caller
 from hive.search import catalogues as c
+from hive.search import fields, people, similar
 from hive.search import machinery as m
-from hive.search import people, similar
 from hive.search import registers as r
 from hive.search.extras import add_extras
 from hive.search.outputs import show
@@ -76,10 +76,10 @@ SOURCES: dict[str, Source] = {
     "Case": Source(r.CASE, _by_number),
     "Task": Source(r.TASK),
     "Log": Source(r.LOG),
-    "Observable": Source(r.own(r.OBSERVABLE)),
-    "Job": Source(r.own(r.JOB)),
-    "Action": Source(r.own(m.ACTION)),
-    "Audit": Source(r.own(m.AUDIT)),
+    "Observable": Source(fields.own(r.OBSERVABLE)),
+    "Job": Source(fields.own(r.JOB)),
+    "Action": Source(fields.own(m.ACTION)),
+    "Audit": Source(fields.own(m.AUDIT)),
     "CaseTemplate": Source(r.TEMPLATE, _by("name")),
     "Comment": Source(r.COMMENT),
     "Page": Source(r.PAGE),
@@ -143,14 +143,16 @@ def planned(steps: Any, caller: Caller, catalogue: Catalogue) -> Plan:
     for before, hop in itertools.pairwise(hops):
         if before.page is not None:
             raise BadRequest("a page ends the query")
-        entity, narrowing = _related(r.with_custom_fields(entity, catalogue), narrowing, before, hop, caller)
+        entity, narrowing = _related(fields.with_custom_fields(entity, catalogue), narrowing, before, hop, caller)
     if likeness is not None:
-        return Plan(_one(r.with_custom_fields(entity, catalogue), hops[-1], narrowing, caller), False, False, likeness=likeness)
+        return Plan(
+            _one(fields.with_custom_fields(entity, catalogue), hops[-1], narrowing, caller), False, False, likeness=likeness
+        )
     last = hops[-1]
     shown = last.page
     order = last.sort or ORDERS.get(entity.kind, MADE if len(hops) > 1 and entity.kind == "observable" else ())
     search = Search(
-        r.with_custom_fields(entity, catalogue), last.query, org=caller.org_id, sort=order, narrowing=narrowing,
+        fields.with_custom_fields(entity, catalogue), last.query, org=caller.org_id, sort=order, narrowing=narrowing,
         offset=shown.start if shown else 0, limit=shown.end - shown.start if shown else None, oldest_first=True,
     )  # fmt: skip
     total = bool(shown and "total" in shown.extra_data)
